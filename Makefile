@@ -1,0 +1,72 @@
+# Kefu. `make run` runs the product, `make test` runs every test; `make help` lists the rest.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+UV     := $(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt --build-constraints constraints.txt
+PACKAGES := libs/contracts libs/runtime libs/wecom services/gateway services/dialog services/knowledge services/sender \
+            tools/simulator tools/traces tools/cli
+MANIFESTS := pyproject.toml constraints.txt $(PACKAGES:%=%/pyproject.toml)
+PROTO  := proto/kf_contracts/knowledge/v1/knowledge.proto
+
+# uv does not read pip's configuration, and a mirror is often set only there.
+export UV_DEFAULT_INDEX ?= $(shell $(PYTHON) -m pip config get global.index-url 2>/dev/null || $(PYTHON) -m pip config get install.index-url 2>/dev/null)
+ifeq ($(UV_DEFAULT_INDEX),)
+unexport UV_DEFAULT_INDEX
+endif
+
+.DEFAULT_GOAL := help
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: $(VENV)/.runtime ## Set up and run the whole product on this machine (Ctrl-C stops it)
+	@$(BIN)/kf run
+
+demo: $(VENV)/.runtime ## Run a scripted conversation of five customers and check every answer
+	@$(BIN)/kf demo
+
+test: $(VENV)/.dev ## Set up and run all tests
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/.dev ## Check format, style, types, module borders and the proto files
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/buf lint proto
+
+format: $(VENV)/.dev ## Format the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+proto: $(VENV)/.dev ## Regenerate the gRPC code from proto/
+	$(BIN)/python -m grpc_tools.protoc -I proto --python_out=libs/contracts/src --pyi_out=libs/contracts/src \
+	  --grpc_python_out=libs/contracts/src $(PROTO)
+
+lock: $(VENV)/.uv ## Resolve constraints.txt anew
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate --group dev \
+	  --no-emit-package kf-contracts --no-emit-package kf-runtime --no-emit-package kf-wecom \
+	  $(PACKAGES:%=%/pyproject.toml) --output-file constraints.txt
+
+clean: ## Remove the virtual environment, caches and local data
+	rm -rf $(VENV) .kefu logs .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/.uv:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Kefu needs Python 3.11 or newer; this is $$($(PYTHON) --version). Set PYTHON=python3.12, for example." >&2; exit 1; }
+	@echo "Setting up $(VENV) (once, about a minute) ..."
+	@$(PYTHON) -m venv $(VENV) || \
+	  { echo "python3 -m venv failed. On Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt uv
+	@touch $@
+
+$(VENV)/.runtime: $(VENV)/.uv $(MANIFESTS)
+	@$(UV) $(PACKAGES:%=-e %)
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.runtime
+	@$(UV) --group dev
+	@touch $@
+
+.PHONY: help run demo test lint format proto lock clean

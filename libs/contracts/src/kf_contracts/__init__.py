@@ -1,0 +1,1 @@
+"""Event models, subjects, streams and the generated gRPC code that Kefu's services share."""

@@ -1,0 +1,1 @@
+"""The WeCom KF protocol: callback crypto, API client, access token, message models, errcodes."""

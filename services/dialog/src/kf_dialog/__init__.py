@@ -1,0 +1,1 @@
+"""Keeps conversations, asks knowledge and the model, and decides what to answer."""

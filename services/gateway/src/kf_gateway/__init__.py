@@ -1,0 +1,1 @@
+"""Verifies WeCom's callbacks, pulls messages and publishes them to JetStream."""

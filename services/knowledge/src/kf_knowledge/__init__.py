@@ -1,0 +1,1 @@
+"""Documents, chunks, embeddings and hybrid search on PostgreSQL with pgvector."""

@@ -1,0 +1,1 @@
+"""The only service that changes anything in WeCom: ledger, limiter, order, errcodes."""

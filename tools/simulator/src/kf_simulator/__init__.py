@@ -1,0 +1,1 @@
+"""A WeCom KF, and an OpenAI-compatible model, to run against."""

@@ -1,0 +1,1 @@
+"""The local tracing dashboard: OTLP in, one page and a JSON API out."""
