@@ -1,1 +1,1 @@
-"""Event models, subjects, streams and the generated gRPC code that Kefu's services share."""
+"""What Kefu's services say to each other: events, commands, subjects, streams and the knowledge API."""

@@ -1,1 +1,1 @@
-"""Plumbing of Kefu's services: settings, logging, telemetry, NATS, gRPC, Postgres, health, lifecycle."""
+"""Plumbing of Kefu's services; it holds no decision about the product."""

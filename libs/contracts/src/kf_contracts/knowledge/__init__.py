@@ -1,0 +1,1 @@
+"""The knowledge service's API, one package per version."""

@@ -1,0 +1,88 @@
+"""A service's life: start, supervise its tasks, drain on SIGTERM, leave with a telling exit status."""
+
+import asyncio
+import signal
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+import structlog
+
+from kf_runtime.grpc import Server
+from kf_runtime.postgres import DatabaseError
+from kf_runtime.settings import stop as stop_with_faults
+
+log = structlog.get_logger()
+
+Check = Callable[[], Awaitable[bool]]
+_READY_SECONDS = 1.0
+
+
+def stop_on_signals() -> asyncio.Event:
+    """An event that SIGTERM and SIGINT set; call it inside the running loop."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(signum, stop.set)
+    return stop
+
+
+async def supervise(
+    stop: asyncio.Event, tasks: dict[str, Coroutine[Any, Any, None]], drain_seconds: float
+) -> None:
+    """Run named tasks until all end after `stop`; one that ends early takes the process down with its error.
+
+    A service that limps on without one of its loops looks healthy and answers nobody: better to be restarted.
+
+    Raises:
+        RuntimeError: a task ended before `stop` was set.
+        TimeoutError: tasks were still running `drain_seconds` after `stop`.
+    """
+    running = {asyncio.create_task(coroutine, name=name) for name, coroutine in tasks.items()}
+    stopping = asyncio.create_task(stop.wait())
+    try:
+        done, _ = await asyncio.wait({*running, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        early = [task for task in done if task is not stopping]
+        if early and not stop.is_set():
+            early[0].result()
+            raise RuntimeError(f"task {early[0].get_name()} ended by itself")
+        log.info("service.draining")
+        async with asyncio.timeout(drain_seconds):
+            await asyncio.gather(*running)
+    finally:
+        for task in (*running, stopping):
+            task.cancel()
+        await asyncio.gather(*running, stopping, return_exceptions=True)
+
+
+async def watch_ready(server: Server, checks: dict[str, Check], stop: asyncio.Event) -> None:
+    """Keep the readiness of the health service equal to "every dependency answers"; log each change."""
+    was: dict[str, bool] = {}
+    while not stop.is_set():
+        now = {name: await _answers(check) for name, check in checks.items()}
+        if now != was:
+            log.info("service.readiness", **now)
+            await server.set_ready(ready=all(now.values()))
+            was = now
+        try:
+            await asyncio.wait_for(stop.wait(), _READY_SECONDS)
+        except TimeoutError:
+            continue
+    await server.set_ready(ready=False)
+
+
+async def _answers(check: Check) -> bool:
+    try:
+        async with asyncio.timeout(2.0):
+            return await check()
+    except Exception as error:  # noqa: BLE001
+        # Whatever a dependency raises means the same here: it does not answer.
+        log.debug("service.check_failed", error=type(error).__name__)
+        return False
+
+
+def run(main: Coroutine[Any, Any, None], name: str) -> None:
+    """Run a service to its end: 0 after a drain, 2 for faults that people must mend, 1 for the rest."""
+    try:
+        asyncio.run(main)
+    except DatabaseError as error:
+        stop_with_faults(f"kf-{name}: cannot start / 服务无法启动", [str(error)])

@@ -1,0 +1,185 @@
+"""PostgreSQL as every service uses it: a pool bound to a schema, SQL from files, forward-only migrations."""
+
+import asyncio
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import resources
+from time import monotonic
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import asyncpg
+import structlog
+
+if TYPE_CHECKING:
+    Pool = asyncpg.Pool[asyncpg.Record]
+else:
+    Pool = asyncpg.Pool
+
+log = structlog.get_logger()
+
+# The server is away, restarting or cutting connections: the same statement may succeed in a moment.
+TRANSIENT: tuple[type[Exception], ...] = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.exceptions.OperatorInterventionError,
+    asyncpg.exceptions.CannotConnectNowError,
+    asyncpg.exceptions.TooManyConnectionsError,
+    asyncpg.exceptions.SerializationError,
+    asyncpg.exceptions.DeadlockDetectedError,
+)
+
+_MIGRATION_NAME = re.compile(r"(\d{4})_[a-z0-9_]+\.sql")
+_QUERY_NAME = re.compile(r"^-- name: (\w+)\s*$", re.MULTILINE)
+# Any number will do as long as all services use the same one: migrations of two schemas may share extensions.
+_LOCK = 0x6B656675
+
+
+class DatabaseError(Exception):
+    """The database cannot be used as it is; the message says what is wrong and how to mend it."""
+
+
+@dataclass(frozen=True)
+class Migration:
+    """One numbered SQL file; its checksum guards against edits after it was applied."""
+
+    version: int
+    name: str
+    sql: str
+
+    @property
+    def checksum(self) -> str:
+        """SHA-256 of the text, hexadecimal."""
+        return hashlib.sha256(self.sql.encode()).hexdigest()
+
+
+def load_migrations(package: str) -> list[Migration]:
+    """The files `migrations/NNNN_name.sql` inside a package, in order, numbered 1, 2, 3 without a gap."""
+    found = []
+    for entry in (resources.files(package) / "migrations").iterdir():
+        match = _MIGRATION_NAME.fullmatch(entry.name)
+        if match:
+            found.append(Migration(int(match[1]), entry.name, entry.read_text(encoding="utf-8")))
+    found.sort(key=lambda m: m.version)
+    if [m.version for m in found] != list(range(1, len(found) + 1)):
+        raise DatabaseError(f"{package}: migrations must be numbered 1, 2, 3 ... without a gap")
+    return found
+
+
+def load_queries(package: str, file: str = "queries.sql") -> SimpleNamespace:
+    """The statements of one SQL file as attributes; each begins with a line `-- name: its_name`."""
+    text = (resources.files(package) / file).read_text(encoding="utf-8")
+    parts = _QUERY_NAME.split(text)[1:]
+    return SimpleNamespace(**{name: sql.strip() for name, sql in zip(parts[::2], parts[1::2], strict=True)})
+
+
+async def connect(
+    dsn: str,
+    schema: str,
+    *,
+    min_size: int = 1,
+    max_size: int = 10,
+    wait_seconds: float = 30.0,
+    **options: Any,
+) -> Pool:
+    """A pool whose connections see `schema` first, then public; waits for a server that is still starting.
+
+    `options` go to asyncpg.create_pool (`init`, for codecs). Statements end after 30 s on the server.
+
+    Raises:
+        DatabaseError: refused, wrong password, unknown database or not reachable in time, with the remedy.
+    """
+    deadline = monotonic() + wait_seconds
+    while True:
+        try:
+            return await _open(dsn, schema, min_size, max_size, options)
+        except (OSError, TimeoutError, asyncpg.exceptions.CannotConnectNowError) as error:
+            if monotonic() > deadline:
+                raise DatabaseError(
+                    "DATABASE_URL: no PostgreSQL answers there. Is it running, and is host:port right? "
+                    f"({type(error).__name__}) / 数据库无法连接：请检查地址、端口和服务是否已启动。"
+                ) from None
+            log.info("postgres.waiting", error=type(error).__name__)
+            await asyncio.sleep(0.25)
+        except (asyncpg.InvalidPasswordError, asyncpg.InvalidAuthorizationSpecificationError):
+            raise DatabaseError(
+                "DATABASE_URL: user or password refused. / 数据库用户名或密码错误，请检查 DATABASE_URL。"
+            ) from None
+        except asyncpg.InvalidCatalogNameError:
+            raise DatabaseError(
+                "DATABASE_URL: that database does not exist; create it with createdb. "
+                "/ 数据库不存在，请先用 createdb 创建。"
+            ) from None
+
+
+async def _open(dsn: str, schema: str, min_size: int, max_size: int, options: Mapping[str, Any]) -> Pool:
+    return await asyncpg.create_pool(
+        dsn,
+        min_size=min_size,
+        max_size=max_size,
+        timeout=5,
+        server_settings={
+            "search_path": f"{schema},public",
+            "application_name": f"kf-{schema}",
+            "statement_timeout": "30000",
+            "idle_in_transaction_session_timeout": "60000",
+        },
+        **options,
+    )
+
+
+async def migrate(pool: Pool, schema: str, migrations: list[Migration]) -> int:
+    """Apply what is missing, each file in its own transaction, one process at a time; returns how many.
+
+    Raises:
+        DatabaseError: an applied file was edited, or the database is newer than this program.
+    """
+    async with pool.acquire() as connection:
+        await connection.execute("SELECT pg_advisory_lock($1)", _LOCK, timeout=120)
+        try:
+            return await _apply(connection, schema, migrations)
+        finally:
+            await connection.execute("SELECT pg_advisory_unlock($1)", _LOCK)
+
+
+async def _apply(connection: Any, schema: str, migrations: list[Migration]) -> int:
+    await connection.execute(
+        f'CREATE SCHEMA IF NOT EXISTS "{schema}"; CREATE TABLE IF NOT EXISTS "{schema}".migration '
+        "(version int PRIMARY KEY, name text NOT NULL, checksum text NOT NULL, "
+        "applied_at timestamptz NOT NULL DEFAULT now())"
+    )
+    rows = await connection.fetch(f'SELECT version, checksum FROM "{schema}".migration')  # noqa: S608
+    applied = {row["version"]: row["checksum"] for row in rows}
+    _check(schema, migrations, applied)
+    missing = [m for m in migrations if m.version not in applied]
+    for migration in missing:
+        async with connection.transaction():
+            await connection.execute("SET LOCAL statement_timeout = 0")
+            await connection.execute(migration.sql)
+            await connection.execute(
+                f'INSERT INTO "{schema}".migration (version, name, checksum) VALUES ($1, $2, $3)',  # noqa: S608
+                migration.version,
+                migration.name,
+                migration.checksum,
+            )
+        log.info("postgres.migrated", schema=schema, migration=migration.name)
+    return len(missing)
+
+
+def _check(schema: str, migrations: list[Migration], applied: Mapping[int, str]) -> None:
+    known = {m.version: m for m in migrations}
+    newer = [version for version in applied if version not in known]
+    if newer:
+        raise DatabaseError(
+            f"schema {schema} is at migration {max(newer)}, this program knows {len(known)}: "
+            "run a newer image. / 数据库版本高于程序，请使用更新的镜像。"
+        )
+    for version, checksum in applied.items():
+        if known[version].checksum != checksum:
+            raise DatabaseError(
+                f"{known[version].name} was edited after it was applied: restore it, add a new file."
+            )

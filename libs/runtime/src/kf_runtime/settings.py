@@ -1,0 +1,81 @@
+"""The settings every service shares, and one report of everything that is wrong with a service's settings."""
+
+import sys
+from typing import Any, NoReturn, TypeVar
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+EXIT_CONFIG = 2
+
+
+class ServiceSettings(BaseSettings):
+    """Base of a service's flat settings: a field's name in capitals is the environment variable.
+
+    The environment wins over `.env` in the working directory; an empty variable counts as missing.
+    Every field has a description; `json_schema_extra={"remedy": ...}` says how to mend a fault.
+    """
+
+    model_config = SettingsConfigDict(
+        env_file=".env",
+        env_file_encoding="utf-8",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
+    )
+
+    debug: bool = Field(default=False, description="Readable console logs instead of JSON, and level DEBUG.")
+    log_level: str = Field(
+        default="INFO",
+        pattern=r"^(DEBUG|INFO|WARNING|ERROR)$",
+        description="The least severe level that is logged.",
+        json_schema_extra={"remedy": "Use DEBUG, INFO, WARNING or ERROR."},
+    )
+    kf_log_dir: str = Field(
+        default="", description="Folder for app_YYYYMMDD.log and error_YYYYMMDD.log; empty: none."
+    )
+
+
+SettingsT = TypeVar("SettingsT", bound=ServiceSettings)
+
+_WORDS = {
+    "missing": "is not set",
+    "bool_parsing": "is neither true nor false",
+    "int_parsing": "is not a whole number",
+    "float_parsing": "is not a number",
+    "string_pattern_mismatch": "does not have the right form",
+    "value_error": "is wrong",
+}
+
+
+def _fault(cls: type[ServiceSettings], error: Any) -> str:
+    """One line: the name, what is wrong, how to mend it. Never the value: it may be a secret."""
+    name = str(error["loc"][0]) if error["loc"] else "settings"
+    field = cls.model_fields.get(name)
+    what = _WORDS.get(error["type"], error["msg"][:1].lower() + error["msg"][1:])
+    if error["type"] == "value_error":
+        what = str(error["ctx"]["error"])
+    extra = field.json_schema_extra if field else None
+    remedy = str(extra.get("remedy", "")) if isinstance(extra, dict) else ""
+    hint = remedy or (field.description if field and field.description else "")
+    return f"{name.upper()} {what}. {hint}".rstrip()
+
+
+def faults(cls: type[ServiceSettings], error: ValidationError) -> list[str]:
+    """Every fault of one failed load, a line each."""
+    return [_fault(cls, e) for e in error.errors(include_url=False, include_input=False)]
+
+
+def load(cls: type[SettingsT]) -> SettingsT:
+    """Read the settings from the environment; on any fault print all of them and leave with status 2."""
+    try:
+        return cls()
+    except ValidationError as error:
+        stop(f"{cls.__name__}: the service cannot start / 服务无法启动", faults(cls, error))
+
+
+def stop(headline: str, lines: list[str]) -> NoReturn:
+    """Print one readable block on standard error and leave with status 2: only people can mend this."""
+    print("\n".join([headline, *(f"  - {line}" for line in lines)]), file=sys.stderr, flush=True)  # noqa: T201
+    raise SystemExit(EXIT_CONFIG)
