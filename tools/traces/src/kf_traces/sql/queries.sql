@@ -1,0 +1,109 @@
+-- name: add_trace
+INSERT OR IGNORE INTO traces (trace_id) VALUES (?);
+
+-- name: trace_key
+SELECT id FROM traces WHERE trace_id = ?;
+
+-- name: add_resource
+INSERT OR IGNORE INTO resources (attributes) VALUES (?);
+
+-- name: resource_key
+SELECT id FROM resources WHERE attributes = ?;
+
+-- name: add_span
+INSERT OR IGNORE INTO spans
+  (trace, span_id, parent_span_id, name, service, kind, start_ns, end_ns, status, status_message, scope,
+   resource, attributes, events, links)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: add_term
+INSERT INTO terms (span, trace, key, value) VALUES (?, ?, ?, ?);
+
+-- name: add_link
+INSERT INTO links (trace, span_id, linked_trace_id, linked_span_id) VALUES (?, ?, ?, ?);
+
+-- name: used_bytes
+SELECT (p.page_count - f.freelist_count) * s.page_size
+FROM pragma_page_count p, pragma_freelist_count f, pragma_page_size s;
+
+-- name: drop_oldest
+DELETE FROM traces WHERE id IN (SELECT id FROM traces ORDER BY id LIMIT ?);
+
+-- name: drop_all
+DELETE FROM traces;
+
+-- name: is_known_value
+SELECT EXISTS (SELECT 1 FROM terms WHERE value = :value) OR EXISTS (SELECT 1 FROM traces WHERE trace_id = :value);
+
+-- name: list_traces
+SELECT t.trace_id, t.root_name, t.root_service, t.start_ns, t.end_ns, t.span_count, t.error_count, t.error_message,
+  (SELECT json_group_array(s.service) FROM trace_services s WHERE s.trace = t.id) AS services
+FROM traces t
+WHERE t.start_ns < :before
+  AND t.end_ns - t.start_ns >= :min_ns
+  AND (:status IS NULL OR (:status = 'error') = (t.error_count > 0))
+  AND (:service IS NULL
+       OR EXISTS (SELECT 1 FROM trace_services s WHERE s.trace = t.id AND s.service = :service))
+  AND NOT EXISTS (
+    SELECT 1 FROM json_each(:values) word
+    WHERE t.trace_id <> word.value
+      AND NOT EXISTS (SELECT 1 FROM terms WHERE terms.value = word.value AND terms.trace = t.id))
+  AND NOT EXISTS (
+    SELECT 1 FROM json_each(:pairs) pair
+    WHERE NOT EXISTS (
+      SELECT 1 FROM terms
+      WHERE terms.value = json_extract(pair.value, '$[1]') AND terms.trace = t.id
+        AND terms.key = json_extract(pair.value, '$[0]'))
+    AND NOT EXISTS (
+      SELECT 1 FROM spans, json_each(spans.attributes) a
+      WHERE spans.trace = t.id AND a.key = json_extract(pair.value, '$[0]')
+        AND CASE WHEN a.type IN ('true', 'false') THEN a.type ELSE CAST(a.value AS TEXT) END
+            = json_extract(pair.value, '$[1]')))
+  AND NOT EXISTS (
+    SELECT 1 FROM json_each(:patterns) pattern
+    WHERE t.trace_id NOT LIKE pattern.value ESCAPE '\'
+      AND NOT EXISTS (
+        SELECT 1 FROM spans
+        WHERE spans.trace = t.id
+          AND (spans.name LIKE pattern.value ESCAPE '\' OR spans.attributes LIKE pattern.value ESCAPE '\'
+               OR spans.status_message LIKE pattern.value ESCAPE '\' OR spans.events LIKE pattern.value ESCAPE '\')))
+ORDER BY t.start_ns DESC
+LIMIT :limit;
+
+-- name: trace_spans
+SELECT t.trace_id, s.*, r.attributes AS resource_attributes
+FROM traces t JOIN spans s ON s.trace = t.id JOIN resources r ON r.id = s.resource
+WHERE t.trace_id = ?
+ORDER BY s.start_ns, s.id;
+
+-- name: related_traces
+SELECT t.trace_id, t.root_name, t.root_service, t.start_ns, t.end_ns, t.span_count, t.error_count, t.error_message,
+  (SELECT json_group_array(s.service) FROM trace_services s WHERE s.trace = t.id) AS services
+FROM traces t
+WHERE t.trace_id <> :trace_id AND (
+  t.id IN (SELECT trace FROM links WHERE linked_trace_id = :trace_id)
+  OR t.trace_id IN (SELECT l.linked_trace_id FROM links l JOIN traces o ON o.id = l.trace WHERE o.trace_id = :trace_id))
+ORDER BY t.start_ns
+LIMIT 100;
+
+-- name: spans_by_term
+SELECT t.trace_id, s.*, r.attributes AS resource_attributes
+FROM spans s JOIN traces t ON t.id = s.trace JOIN resources r ON r.id = s.resource
+WHERE s.id IN (SELECT span FROM terms WHERE value = :value AND key = :key)
+ORDER BY s.start_ns DESC
+LIMIT :limit;
+
+-- name: spans_by_scan
+SELECT t.trace_id, s.*, r.attributes AS resource_attributes
+FROM spans s JOIN traces t ON t.id = s.trace JOIN resources r ON r.id = s.resource
+WHERE EXISTS (
+  SELECT 1 FROM json_each(s.attributes) a
+  WHERE a.key = :key AND CASE WHEN a.type IN ('true', 'false') THEN a.type ELSE CAST(a.value AS TEXT) END = :value)
+ORDER BY s.start_ns DESC
+LIMIT :limit;
+
+-- name: services
+SELECT service, count(*) AS traces FROM trace_services GROUP BY service ORDER BY service;
+
+-- name: totals
+SELECT count(*) AS traces, coalesce(sum(span_count), 0) AS spans FROM traces;

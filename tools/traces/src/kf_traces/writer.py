@@ -1,0 +1,90 @@
+"""The writer: gathers spans from all receivers and commits them in batches on one thread."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from kf_traces.span import Span
+from kf_traces.store import Store
+
+_log = logging.getLogger(__name__)
+
+MAX_PENDING_SPANS = 50_000
+
+
+class OverloadedError(Exception):
+    """More spans wait than memory is meant for; the exporter should try again later."""
+
+
+class StoreFailedError(Exception):
+    """SQLite refused a batch, for example because the disk is full."""
+
+
+class _Batch:
+    def __init__(self) -> None:
+        self.spans: list[Span] = []
+        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+
+class Writer:
+    """Group commit: whatever arrives while one batch is written makes up the next.
+
+    Start run() as a task. Every store call that writes goes through the one thread of this object.
+    """
+
+    def __init__(self, store: Store, max_pending_spans: int = MAX_PENDING_SPANS) -> None:
+        self._store = store
+        self._max_pending_spans = max_pending_spans
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="kf-traces-writer")
+        self._next = _Batch()
+        self._arrived = asyncio.Event()
+        self._closing = False
+        # Changes with every write, and with a restart.
+        self.revision = time.time_ns()
+
+    async def submit(self, spans: Sequence[Span]) -> None:
+        """Return when the spans are committed; raises OverloadedError or StoreFailedError."""
+        batch = self._next
+        if self._closing or len(batch.spans) + len(spans) > self._max_pending_spans:
+            raise OverloadedError("too many spans are waiting to be written; try again in a second")
+        batch.spans.extend(spans)
+        self._arrived.set()
+        # Shielded: an exporter that gives up must not cancel the batch of the others.
+        await asyncio.shield(batch.done)
+
+    async def clear(self) -> None:
+        """Forget every trace."""
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._store.clear)
+        self.revision += 1
+
+    async def run(self) -> None:
+        """Write batches until close() was called and nothing waits."""
+        while not self._closing or self._next.spans:
+            await self._arrived.wait()
+            self._arrived.clear()
+            batch, self._next = self._next, _Batch()
+            await self._write(batch)
+        self._thread.shutdown()
+
+    async def _write(self, batch: _Batch) -> None:
+        if not batch.spans:
+            return
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._store.add, batch.spans)
+        except Exception as error:  # noqa: BLE001 - the exporters are told, and the next batch may succeed
+            _log.error("could not store %d spans: %s", len(batch.spans), error)
+            batch.done.set_exception(
+                StoreFailedError("the traces could not be stored; see the log of kf_traces")
+            )
+            # Marks the exception as seen even when every exporter has given up waiting.
+            batch.done.exception()
+            return
+        self.revision += 1
+        batch.done.set_result(None)
+
+    def close(self) -> None:
+        """Let run() finish what waits, and return."""
+        self._closing = True
+        self._arrived.set()
