@@ -1,0 +1,59 @@
+import asyncio
+
+import pytest
+from kf_runtime import lifecycle
+from kf_runtime.postgres import DatabaseError
+
+
+async def until(stop: asyncio.Event) -> None:
+    await stop.wait()
+
+
+async def test_tasks_run_until_stop_and_finish_their_work() -> None:
+    stop, finished = asyncio.Event(), []
+
+    async def work() -> None:
+        await stop.wait()
+        await asyncio.sleep(0.01)
+        finished.append("drained")
+
+    asyncio.get_running_loop().call_later(0.05, stop.set)
+    await lifecycle.supervise(stop, {"work": work()}, drain_seconds=5)
+    assert finished == ["drained"]
+
+
+async def test_a_task_that_fails_takes_the_process_down() -> None:
+    stop = asyncio.Event()
+
+    async def fail() -> None:
+        raise ValueError("broken loop")
+
+    with pytest.raises(ValueError, match="broken loop"):
+        await lifecycle.supervise(stop, {"fail": fail(), "other": until(stop)}, drain_seconds=5)
+
+
+async def test_a_task_that_just_ends_takes_the_process_down() -> None:
+    stop = asyncio.Event()
+
+    async def end() -> None:
+        return
+
+    with pytest.raises(RuntimeError, match="task end ended by itself"):
+        await lifecycle.supervise(stop, {"end": end(), "other": until(stop)}, drain_seconds=5)
+
+
+async def test_a_task_that_does_not_drain_is_cut_off() -> None:
+    stop = asyncio.Event()
+    stop.set()
+    with pytest.raises(TimeoutError):
+        await lifecycle.supervise(stop, {"stuck": until(asyncio.Event())}, drain_seconds=0.1)
+
+
+def test_a_database_fault_is_one_readable_block_and_status_2(capsys: pytest.CaptureFixture[str]) -> None:
+    async def start() -> None:
+        raise DatabaseError("DATABASE_URL: user or password refused.")
+
+    with pytest.raises(SystemExit) as left:
+        lifecycle.run(start(), "dialog")
+    assert left.value.code == 2
+    assert "DATABASE_URL: user or password refused." in capsys.readouterr().err

@@ -1,0 +1,78 @@
+import json
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import structlog
+from kf_runtime import logging as kf_logging
+from kf_runtime.logging import DailyFileHandler
+from opentelemetry.sdk.trace import TracerProvider
+
+
+@pytest.fixture(autouse=True)
+def _restore_logging() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    for handler in set(root.handlers) - set(handlers):
+        handler.close()
+    root.handlers[:], root.level = handlers, level
+    structlog.reset_defaults()
+
+
+def test_a_line_is_json_with_service_and_trace_ids(capsys: pytest.CaptureFixture[str]) -> None:
+    kf_logging.setup("test")
+    with TracerProvider().get_tracer("t").start_as_current_span("s") as span:
+        structlog.get_logger().info("turn.done", outcome="answered", words="中文")
+    line = capsys.readouterr().out
+    record = json.loads(line)
+    assert record["event"] == "turn.done"
+    assert record["service"] == "test"
+    assert record["level"] == "info"
+    assert record["trace_id"] == format(span.get_span_context().trace_id, "032x")
+    assert "中文" in line
+
+
+def test_a_library_logs_in_the_same_form(capsys: pytest.CaptureFixture[str]) -> None:
+    kf_logging.setup("test")
+    logging.getLogger("some.library").warning("careful: %s", "x")
+    assert json.loads(capsys.readouterr().out)["event"] == "careful: x"
+
+
+def test_the_http_clients_do_not_log_their_urls(capsys: pytest.CaptureFixture[str]) -> None:
+    kf_logging.setup("test", level="DEBUG", debug=True)
+    logging.getLogger("httpx").info("GET https://host/cgi-bin/kf/sync_msg?access_token=SECRET")
+    assert "SECRET" not in capsys.readouterr().out
+
+
+def test_errors_are_kept_in_a_file_of_their_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    kf_logging.setup("test", log_dir=str(tmp_path))
+    log = structlog.get_logger()
+    log.info("fine")
+    try:
+        raise ValueError("broken")
+    except ValueError:
+        log.exception("bad")
+    (app,) = tmp_path.glob("app_????????.log")
+    (error,) = tmp_path.glob("error_????????.log")
+    assert [json.loads(line)["event"] for line in app.read_text().splitlines()] == ["fine", "bad"]
+    assert "ValueError: broken" in json.loads(error.read_text())["exception"]
+    capsys.readouterr()
+
+
+def test_old_daily_files_are_removed(tmp_path: Path) -> None:
+    for day in range(1, 21):
+        (tmp_path / f"app_202001{day:02}.log").write_text("old\n")
+    handler = DailyFileHandler(tmp_path, "app")
+    handler.emit(logging.LogRecord("n", logging.INFO, "f", 1, "new", None, None))
+    handler.close()
+    left = sorted(path.name for path in tmp_path.iterdir())
+    assert len(left) == 14
+    assert "app_20200107.log" not in left
+
+
+def test_a_customer_is_logged_as_a_short_hash() -> None:
+    assert kf_logging.hashed("wmAbC") != kf_logging.hashed("wmabc")
+    assert len(kf_logging.hashed("wmAbC")) == 12
+    assert kf_logging.hashed("") == ""
