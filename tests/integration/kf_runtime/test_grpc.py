@@ -28,7 +28,7 @@ async def server() -> Any:
 
 async def status(target: str, service: str) -> int:
     async with kf_grpc.channel(target) as channel:
-        reply = await health_pb2_grpc.HealthStub(channel).Check(
+        reply = await health_pb2_grpc.HealthStub(channel).Check(  # type: ignore[attr-defined]
             health_pb2.HealthCheckRequest(service=service), timeout=5
         )
         return int(reply.status)
