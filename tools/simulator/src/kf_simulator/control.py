@@ -1,0 +1,186 @@
+"""The control API: everything that happens in the world around the app, over HTTP (see /docs)."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import asdict
+from typing import Annotated, TypeVar
+
+from fastapi import APIRouter, HTTPException, Query, Response
+
+from kf_simulator import ids
+from kf_simulator.control_models import (
+    AccountChange,
+    Enter,
+    NewAccount,
+    NewCustomer,
+    Recall,
+    SendFail,
+    ServicerAction,
+    ServicerStatus,
+    Write,
+)
+from kf_simulator.records import Account, Conversation, Entry, Json
+from kf_simulator.simulation import Simulation
+
+_Found = TypeVar("_Found")
+_LONGEST_WAIT_SECONDS = 25.0
+
+
+def control_router(sim: Simulation) -> APIRouter:
+    """Accounts, customers, chats and servicers."""
+    router = APIRouter(prefix="/control", tags=["world"])
+    _add_people(router, sim)
+    _add_chats(router, sim)
+    _add_servicers(router, sim)
+    return router
+
+
+def _add_people(router: APIRouter, sim: Simulation) -> None:
+    world = sim.world
+
+    @router.get("/accounts")
+    async def list_accounts() -> list[Json]:
+        """Every KF account."""
+        return [asdict(account) for account in world.accounts.values()]
+
+    @router.post("/accounts", status_code=201)
+    async def create_account(request: NewAccount) -> Json:
+        """A new KF account; its id is derived from the corp and the number of accounts."""
+        account = Account(ids.account_id(world.corp_id, len(world.accounts)), request.name)
+        world.add_account(account)
+        return asdict(account)
+
+    @router.patch("/accounts/{open_kfid}")
+    async def change_account(open_kfid: str, request: AccountChange) -> Json:
+        """Set who receives new messages, or take the account from the app (48007)."""
+        account = _found(world.accounts.get(open_kfid), "account")
+        if request.reception is not None:
+            account.reception = request.reception
+        if request.granted is not None:
+            account.granted = request.granted
+        world.save_account(account)
+        return asdict(account)
+
+    @router.get("/customers")
+    async def list_customers() -> list[Json]:
+        """Every customer."""
+        return [asdict(customer) for customer in world.customers.values()]
+
+    @router.post("/customers", status_code=201)
+    async def create_customer(request: NewCustomer) -> Json:
+        """A new WeChat user."""
+        return asdict(world.add_customer(request.nickname))
+
+
+def _add_chats(router: APIRouter, sim: Simulation) -> None:
+    world = sim.world
+    chat = "/chats/{open_kfid}/{external_userid}"
+
+    @router.post(chat + "/enter", status_code=201)
+    async def enter(open_kfid: str, external_userid: str, request: Enter) -> Json:
+        """The customer opens the chat: an enter_session event, with a welcome_code when one is due."""
+        _conversation(sim, open_kfid, external_userid)
+        entry = sim.visits.enter(
+            open_kfid, external_userid, request.scene, request.scene_param, request.notify
+        )
+        return _line(sim, open_kfid, entry)
+
+    @router.post(chat + "/messages", status_code=201)
+    async def write(open_kfid: str, external_userid: str, request: Write) -> Json:
+        """The customer sends a message; the answer is its line of the transcript, with its msgid."""
+        _conversation(sim, open_kfid, external_userid)
+        entry = sim.visits.write(open_kfid, external_userid, request.msgtype, request.content, request.notify)
+        return _line(sim, open_kfid, entry)
+
+    @router.post(chat + "/recalls", status_code=201)
+    async def recall(open_kfid: str, external_userid: str, request: Recall) -> Json:
+        """The customer takes a message back."""
+        _conversation(sim, open_kfid, external_userid)
+        try:
+            return _line(sim, open_kfid, sim.visits.recall(open_kfid, external_userid, request.msgid))
+        except KeyError:
+            raise HTTPException(404, "this customer sent no message with that msgid") from None
+
+    @router.post("/chats/{open_kfid}/send_fails", status_code=204)
+    async def send_fail(open_kfid: str, request: SendFail) -> Response:
+        """A sent message fails after all (msg_send_fail)."""
+        try:
+            sim.delivery.fail(open_kfid, request.msgid, request.fail_type)
+        except KeyError:
+            raise HTTPException(404, "nothing was sent with that msgid") from None
+        return Response(status_code=204)
+
+    @router.get(chat + "/transcript")
+    async def transcript(
+        open_kfid: str,
+        external_userid: str,
+        after: Annotated[int, Query(ge=-1, description="number of the last line already known")] = -1,
+        wait_seconds: Annotated[float, Query(ge=0, le=_LONGEST_WAIT_SECONDS)] = 0,
+    ) -> Json:
+        """Both sides of a chat, oldest first; with wait_seconds the answer waits for something new."""
+        conversation = _conversation(sim, open_kfid, external_userid)
+        lines = world.transcript(conversation.key)
+        if wait_seconds and len(lines) <= after + 1:
+            await _change(sim, conversation, wait_seconds)
+        shown = world.transcript(conversation.key)[after + 1 :]
+        return {
+            "state": sim.sessions.state(conversation),
+            "sent_since_customer": conversation.sent_since_customer,
+            "entries": [_line(sim, open_kfid, entry) for entry in shown],
+        }
+
+
+def _add_servicers(router: APIRouter, sim: Simulation) -> None:
+    @router.get("/servicers")
+    async def list_servicers() -> list[Json]:
+        """Every human servicer."""
+        return [asdict(servicer) for servicer in sim.world.servicers.values()]
+
+    @router.post("/servicers/{userid}/status")
+    async def servicer_status(userid: str, request: ServicerStatus) -> Json:
+        """A servicer goes on or off line."""
+        _found(sim.world.servicers.get(userid), "servicer")
+        _found(sim.world.accounts.get(request.open_kfid), "account")
+        return sim.sessions.set_status(request.open_kfid, userid, request.status, request.stop_type)
+
+    @router.post("/chats/{open_kfid}/{external_userid}/servicer", status_code=201)
+    async def servicer_action(open_kfid: str, external_userid: str, request: ServicerAction) -> Json:
+        """A servicer takes, transfers or ends a chat, or writes in it."""
+        conversation = _conversation(sim, open_kfid, external_userid)
+        _found(sim.world.servicers.get(request.userid), "servicer")
+        if request.action == "say":
+            entry = sim.sessions.say(conversation, request.userid, request.text)
+        elif request.action == "end":
+            entry = sim.sessions.end(conversation)
+        else:
+            act = sim.sessions.take if request.action == "take" else sim.sessions.hand_on
+            entry = act(conversation, request.userid)
+        return _line(sim, open_kfid, entry)
+
+
+async def _change(sim: Simulation, conversation: Conversation, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await sim.world.watch(conversation.key).wait()
+    except TimeoutError:
+        return
+
+
+def _conversation(sim: Simulation, open_kfid: str, external_userid: str) -> Conversation:
+    _found(sim.world.accounts.get(open_kfid), "account")
+    _found(sim.world.customers.get(external_userid), "customer")
+    return sim.world.conversation(open_kfid, external_userid)
+
+
+def _line(sim: Simulation, open_kfid: str, entry: Entry) -> Json:
+    line = asdict(entry)
+    line["pulled"] = entry.sequence is not None and entry.sequence < sim.world.streams[open_kfid].pulled
+    line["notice"] = sim.notifier.notice(entry.msgid) if entry.sequence is not None else None
+    return line
+
+
+def _found(value: _Found | None, what: str) -> _Found:
+    if value is None:
+        raise HTTPException(404, f"no such {what}")
+    return value

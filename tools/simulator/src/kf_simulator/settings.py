@@ -1,0 +1,59 @@
+"""The settings of the simulator, read from the environment and an optional .env file."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Everything the simulator can be told at start; behaviour that tests turn is in Switches."""
+
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore", env_ignore_empty=True)
+
+    wecom_corp_id: str = Field("ww0123456789abcdef", min_length=4)
+    wecom_kf_secret: SecretStr = SecretStr("simulator-secret")
+    wecom_token: SecretStr = Field(SecretStr("simtoken01"), min_length=1, max_length=32)
+    wecom_encoding_aes_key: SecretStr = Field(
+        SecretStr("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"), min_length=43, max_length=43
+    )
+    kf_simulator_host: str = "127.0.0.1"
+    kf_simulator_port: int = Field(8090, ge=0, le=65535)
+    kf_simulator_callback_url: str = Field("", pattern=r"^(https?://.+)?$")
+    kf_simulator_callback_retry_seconds: float = Field(2.0, ge=0)
+    kf_simulator_accounts: str = Field("售前咨询,售后服务", min_length=1)
+    kf_simulator_servicers: str = "zhangsan,lisi"
+    kf_simulator_data_dir: Path | None = None
+    kf_simulator_traces_url: str = ""
+    kf_simulator_model_name: str = "deepseek-chat"
+    kf_simulator_model_api_key: SecretStr = Field(SecretStr("simulator-key"), min_length=1)
+    kf_simulator_send_limit_per_minute: int = Field(20, ge=0)
+    log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
+
+    @property
+    def account_names(self) -> list[str]:
+        """Names of the KF accounts that exist at the first start."""
+        return _split(self.kf_simulator_accounts)
+
+    @property
+    def servicer_ids(self) -> list[str]:
+        """Userids of the human servicers, who serve every account."""
+        return _split(self.kf_simulator_servicers)
+
+
+def load() -> Settings:
+    """Read the settings; on a fault print one line for each of them (never the value) and exit with 2."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        for fault in error.errors():
+            name = str(fault["loc"][0]).upper()
+            print(f"{name}: {fault['msg']}. Set it in the environment or in .env.", file=sys.stderr)
+        raise SystemExit(2) from None
+
+
+def _split(value: str) -> list[str]:
+    return [part.strip() for part in value.split(",") if part.strip()]
