@@ -1,0 +1,72 @@
+"""Starts the knowledge service: settings, embedding model, database, gRPC server; drains on SIGTERM."""
+
+from kf_contracts.knowledge.v1 import knowledge_pb2_grpc
+from kf_runtime import lifecycle, logging, postgres, settings, telemetry
+from kf_runtime.grpc import Server
+
+from kf_knowledge import database
+from kf_knowledge.embedder import EmbeddingError
+from kf_knowledge.endpoint_embedder import EndpointEmbedder
+from kf_knowledge.ingestion import Ingestor
+from kf_knowledge.local_embedder import LocalEmbedder
+from kf_knowledge.search import Searcher
+from kf_knowledge.servicer import KnowledgeServicer
+from kf_knowledge.settings import KnowledgeSettings
+from kf_knowledge.store import SCHEMA, Store
+
+
+async def serve(config: KnowledgeSettings) -> None:
+    """Runs until SIGTERM or SIGINT."""
+    stop = lifecycle.stop_on_signals()
+    embedder = await open_embedder(config)
+    pool = await postgres.connect(config.database_url.get_secret_value(), SCHEMA)
+    await database.prepare(pool, embedder.model, embedder.dimension)
+    store = Store(pool, embedder.dimension)
+    searcher = Searcher(
+        store,
+        embedder,
+        dense_share=config.kf_knowledge_dense_share,
+        answerable_cosine=config.kf_knowledge_answerable_cosine,
+    )
+    server = Server(config.kf_knowledge_host, config.kf_knowledge_port)
+    knowledge_pb2_grpc.add_KnowledgeServiceServicer_to_server(
+        KnowledgeServicer(store, searcher, Ingestor(store, embedder)), server.server
+    )
+    await server.start()
+    try:
+        watch = lifecycle.watch_ready(server, {"postgres": store.answers}, stop)
+        await lifecycle.supervise(stop, {"readiness": watch}, config.kf_knowledge_drain_seconds)
+    finally:
+        await server.stop(config.kf_knowledge_drain_seconds)
+        await embedder.close()
+        await pool.close()
+
+
+async def open_embedder(config: KnowledgeSettings) -> LocalEmbedder | EndpointEmbedder:
+    """The model the settings name; a fault in it ends the process with the remedy."""
+    try:
+        if not config.embedding_base_url:
+            return await LocalEmbedder.load()
+        return await EndpointEmbedder.connect(
+            config.embedding_base_url,
+            config.embedding_api_key.get_secret_value(),
+            config.embedding_model,
+            config.kf_knowledge_embedding_timeout_seconds,
+        )
+    except EmbeddingError as error:
+        settings.stop("kf-knowledge: cannot start / 服务无法启动", [str(error)])
+
+
+def main() -> None:
+    """Entry point of `python -m kf_knowledge`."""
+    config = settings.load(KnowledgeSettings)
+    logging.setup("knowledge", level=config.log_level, debug=config.debug, log_dir=config.kf_log_dir)
+    provider = telemetry.setup("knowledge")
+    try:
+        lifecycle.run(serve(config), "knowledge")
+    finally:
+        provider.shutdown()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,63 @@
+"""From bytes to text: encodings, and refusing what is not text."""
+
+import codecs
+
+from kf_knowledge.passages import Format
+
+MAX_BYTES = 4 * 1024 * 1024
+# Real Chinese text is almost wholly of GB2312 characters; other bytes read as GB18030 are not.
+_COMMON_SHARE = 0.9
+
+_FORMATS = {
+    ".md": Format.MARKDOWN,
+    ".markdown": Format.MARKDOWN,
+    ".txt": Format.TEXT,
+    ".csv": Format.FAQ_CSV,
+}
+
+
+class InvalidDocumentError(Exception):
+    """The document cannot be used; the message says why, where, and what to do."""
+
+
+def format_of(source: str) -> Format:
+    """The format that a source's ending stands for."""
+    for ending, kind in _FORMATS.items():
+        if source.lower().endswith(ending):
+            return kind
+    raise InvalidDocumentError(
+        f"The format of {source!r} is unknown: name it .md, .txt or .csv, or set the field format"
+    )
+
+
+def decode(content: bytes) -> str:
+    """The text of a UTF-8 (with or without BOM), UTF-16 (with BOM) or GB18030 file, with \\n line ends."""
+    if len(content) > MAX_BYTES:
+        raise InvalidDocumentError(f"The file has {len(content):,} bytes, at most {MAX_BYTES:,} are allowed")
+    if content.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"%PDF")):
+        raise InvalidDocumentError("This is an Office or PDF file: save it as CSV (UTF-8), Markdown or text")
+    text = _decoded(content)
+    if "\x00" in text:
+        raise InvalidDocumentError("This is not a text file: it holds NUL characters")
+    if not text.strip():
+        raise InvalidDocumentError("The file is empty")
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _decoded(content: bytes) -> str:
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        encodings = ["utf-16"]
+    else:
+        encodings = ["utf-8-sig", "gb18030"]
+    for encoding in encodings:
+        try:
+            text = content.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        if encoding != "gb18030" or _is_plausible(text):
+            return text
+    raise InvalidDocumentError("The file is neither UTF-8 nor GB18030 text: save it as UTF-8")
+
+
+def _is_plausible(text: str) -> bool:
+    return len(text.encode("gb2312", "ignore").decode("gb2312")) >= _COMMON_SHARE * len(text)

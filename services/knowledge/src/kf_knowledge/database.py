@@ -1,0 +1,103 @@
+"""Prepares the database: checks server, locale and pgvector, migrates, ties the store to one model."""
+
+from typing import Any
+
+import asyncpg
+from kf_runtime import postgres
+from kf_runtime.postgres import DatabaseError
+
+from kf_knowledge.store import SCHEMA
+
+# 0.8.2 and older overflow a buffer in parallel index builds, 0.8.3 can corrupt an HNSW index on vacuum.
+OLDEST_PGVECTOR = (0, 8, 4)
+OLDEST_POSTGRES = 140000
+
+
+async def prepare(pool: postgres.Pool, model: str, dimension: int) -> None:
+    """Makes the database ready for vectors of this model; any number of replicas may do it at once.
+
+    Raises:
+        DatabaseError: what is wrong with the database and how to mend it.
+    """
+    queries = postgres.load_queries("kf_knowledge")
+    await _require_extension(pool, queries)
+    await postgres.migrate(pool, SCHEMA, postgres.load_migrations("kf_knowledge"))
+    async with pool.acquire() as connection, connection.transaction():
+        await connection.execute("LOCK TABLE embedding_model IN EXCLUSIVE MODE")
+        await _claim_model(connection, queries, model, dimension)
+
+
+async def _require_extension(pool: Any, queries: Any) -> None:
+    facts = await pool.fetchrow(queries.server_facts)
+    check_server(facts["server_version"], lowers_unicode=facts["lowers_unicode"])
+    if facts["installed"] is None:
+        await _create_extension(pool, queries, facts["available"])
+        facts = await pool.fetchrow(queries.server_facts)
+    check_pgvector(facts["installed"], visible=facts["visible"])
+
+
+async def _create_extension(pool: postgres.Pool, queries: Any, available: str | None) -> None:
+    if available is None:
+        raise DatabaseError(
+            "PostgreSQL has no pgvector: install it on the server (package postgresql-NN-pgvector, image "
+            "pgvector/pgvector, or switch it on at your provider). / "
+            "数据库服务器未安装 pgvector 扩展，请先安装。"
+        )
+    try:
+        await pool.execute(queries.create_extension)
+    except asyncpg.UniqueViolationError:
+        # Another replica was faster; CREATE EXTENSION IF NOT EXISTS is not atomic.
+        return
+    except asyncpg.InsufficientPrivilegeError:
+        raise DatabaseError(
+            "The extension vector is not in this database and the user may not create it: have a superuser "
+            "run CREATE EXTENSION vector; there. / 请让管理员在该数据库执行 CREATE EXTENSION vector;"
+        ) from None
+
+
+async def _claim_model(connection: Any, queries: Any, model: str, dimension: int) -> None:
+    stored = await connection.fetchrow(queries.embedding_model)
+    if stored and (stored["name"], stored["dimension"]) == (model, dimension):
+        return
+    if stored and stored["in_use"]:
+        raise DatabaseError(
+            f"The stored passages were embedded by {stored['name']} ({stored['dimension']} dimensions), this "
+            f"service uses {model} ({dimension} dimensions): set EMBEDDING_MODEL and EMBEDDING_BASE_URL "
+            "back, or delete the documents, restart and import them anew. / "
+            "向量模型与已入库内容不一致：请改回原模型，或删除文档后重新导入。"
+        )
+    await connection.execute(queries.set_embedding_model, model, dimension)
+    await connection.execute(
+        "DROP INDEX IF EXISTS passage_vector_hnsw; CREATE INDEX passage_vector_hnsw ON passage_vector "
+        f"USING hnsw ((embedding::halfvec({dimension})) halfvec_cosine_ops)"
+    )
+
+
+def check_server(version: int, *, lowers_unicode: bool) -> None:
+    """Raises DatabaseError for a server that is too old or a locale that breaks text."""
+    if version < OLDEST_POSTGRES:
+        raise DatabaseError(
+            f"PostgreSQL {version // 10000} is too old: use 14 or newer. / 数据库版本过低，需要 14 以上。"
+        )
+    if not lowers_unicode:
+        raise DatabaseError(
+            "The database's locale treats letters beyond ASCII wrongly (locale C): create it with a UTF-8 "
+            "locale, for example initdb --locale-provider=builtin --builtin-locale=C.UTF-8. / "
+            "数据库区域设置不支持 UTF-8 文本，请使用 C.UTF-8 等区域重新创建数据库。"
+        )
+
+
+def check_pgvector(installed: str | None, *, visible: bool) -> None:
+    """Raises DatabaseError unless a safe pgvector is installed and its types are visible."""
+    version = tuple(int(part) for part in (installed or "0").split(".") if part.isdigit())
+    if version < OLDEST_PGVECTOR:
+        raise DatabaseError(
+            f"pgvector {installed} corrupts indexes: upgrade the server's package to 0.8.4 or newer, then "
+            "run ALTER EXTENSION vector UPDATE; / "
+            "pgvector 版本过低，请升级到 0.8.4 以上并执行 ALTER EXTENSION vector UPDATE;"
+        )
+    if not visible:
+        raise DatabaseError(
+            "The extension vector lives in a schema of its own that is not searched: run ALTER EXTENSION "
+            "vector SET SCHEMA public; / 请执行 ALTER EXTENSION vector SET SCHEMA public;"
+        )

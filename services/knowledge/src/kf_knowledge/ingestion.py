@@ -1,0 +1,129 @@
+"""Takes a document in: reads it, cuts it, embeds what is new, stores it whole or not at all."""
+
+import asyncio
+import hashlib
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from kf_knowledge.content import InvalidDocumentError, decode, format_of
+from kf_knowledge.embedder import Embedder, Vectors
+from kf_knowledge.faq import read_faq
+from kf_knowledge.passages import Document, Format, Passage, document_id
+from kf_knowledge.prose import first_heading, read_markdown, read_text
+from kf_knowledge.store import DocumentChangedError, NewDocument, NewPassage, Store
+from kf_knowledge.tokens import lexemes
+
+# Part of every content hash: raise it when reading or cutting changes, and the next import renews passages.
+READER_VERSION = 1
+_ATTEMPTS = 5
+
+
+@dataclass(frozen=True)
+class Submission:
+    """A document as it was handed in; without a format the source's ending decides."""
+
+    collection: str
+    source: str
+    title: str
+    format: Format | None
+    content: bytes
+
+
+@dataclass(frozen=True)
+class ReadDocument:
+    """A document that was understood."""
+
+    title: str
+    format: Format
+    passages: Sequence[Passage]
+
+
+class Ingestor:
+    """Puts documents into one store with one embedding model."""
+
+    def __init__(self, store: Store, embedder: Embedder) -> None:
+        self._store = store
+        self._embedder = embedder
+
+    async def ingest(self, submission: Submission) -> tuple[Document, bool]:
+        """Stores a document in place of the one with its collection and source; False when nothing changed.
+
+        Raises:
+            InvalidDocumentError: the content cannot be used.
+            EmbeddingError: its vectors could not be made; nothing was stored.
+            DocumentChangedError: others kept replacing the same document meanwhile.
+        """
+        id_ = document_id(submission.collection, submission.source)
+        content_hash = fingerprint(submission)
+        stored = await self._store.document(submission.collection, id_)
+        if stored and stored.content_hash == content_hash:
+            return stored, False
+        document = await asyncio.to_thread(read, submission)
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                return await self._store.replace(
+                    await self._new(submission, id_, content_hash, document)
+                ), True
+            except DocumentChangedError:
+                if attempt == _ATTEMPTS:
+                    raise
+        raise AssertionError("unreachable")
+
+    async def _new(
+        self, submission: Submission, id_: uuid.UUID, content_hash: bytes, document: ReadDocument
+    ) -> NewDocument:
+        wanted = {passage.id_within(id_): passage for passage in document.passages}
+        stored = await self._store.passage_ids(id_)
+        return NewDocument(
+            id=id_,
+            collection=submission.collection,
+            source=submission.source,
+            title=document.title,
+            format=document.format,
+            content_hash=content_hash,
+            passage_ids=list(wanted),
+            new_passages=await self._embedded({i: p for i, p in wanted.items() if i not in stored}),
+        )
+
+    async def _embedded(self, passages: dict[uuid.UUID, Passage]) -> list[NewPassage]:
+        questions = [text for p in passages.values() if p.is_faq for text in p.embedded_texts]
+        prose = [text for p in passages.values() if not p.is_faq for text in p.embedded_texts]
+        vectors = dict(zip(questions, await self._embedder.embed_questions(questions), strict=True))
+        vectors |= zip(prose, await self._embedder.embed_passages(prose), strict=True)
+        return await asyncio.to_thread(
+            lambda: [_new_passage(id_, passage, vectors) for id_, passage in passages.items()]
+        )
+
+
+def fingerprint(submission: Submission) -> bytes:
+    """A hash of everything that decides what is stored."""
+    head = f"{READER_VERSION}\x1f{submission.format or 0:d}\x1f{submission.title}\x1f"
+    return hashlib.sha256(head.encode() + submission.content).digest()
+
+
+def read(submission: Submission) -> ReadDocument:
+    """Decodes and cuts a document; InvalidDocumentError says what is wrong with it, and where."""
+    kind = submission.format or format_of(submission.source)
+    text = decode(submission.content)
+    passages = _READERS[kind](text)
+    if not passages:
+        raise InvalidDocumentError("The document has headings only, no text")
+    heading = first_heading(text) if kind is Format.MARKDOWN else ""
+    return ReadDocument(submission.title or heading or submission.source, kind, passages)
+
+
+_READERS = {Format.MARKDOWN: read_markdown, Format.TEXT: read_text, Format.FAQ_CSV: read_faq}
+
+
+def _new_passage(id_: uuid.UUID, passage: Passage, vectors: dict[str, Vectors]) -> NewPassage:
+    return NewPassage(
+        id=id_,
+        headings=passage.headings,
+        question=passage.question,
+        text=passage.text,
+        lexemes=lexemes(passage.searched_text),
+        vectors=np.stack([vectors[text] for text in passage.embedded_texts]),
+    )

@@ -1,0 +1,104 @@
+"""Decides from scores alone which passages answer best: term weights, candidate terms, fusion."""
+
+import math
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Lexical:
+    """How well the words of one passage match: BM25 and the summed weight of the query's lexemes it holds."""
+
+    score: float
+    matched: float
+
+
+@dataclass(frozen=True)
+class Hit:
+    """One candidate with its scores; `score` is the fused one in [0, 1]."""
+
+    id: uuid.UUID
+    score: float
+    dense: float
+    lexical: float
+
+
+@dataclass(frozen=True)
+class Terms:
+    """The query's lexemes as BM25 sees them.
+
+    weights: inverse document frequency of each lexeme the collection holds.
+    selective: those that pick candidates, rare ones first.
+    total: weight of the whole query, with lexemes the collection lacks counted as the rarest possible.
+    """
+
+    weights: Mapping[str, float]
+    selective: tuple[str, ...]
+    total: float
+
+
+def inverse_frequency(passages: int, frequency: int) -> float:
+    """BM25's weight of a lexeme that occurs in `frequency` of `passages` passages; never negative."""
+    return math.log(1 + (passages - frequency + 0.5) / (frequency + 0.5))
+
+
+def weigh(query: Mapping[str, int], passages: int, frequencies: Mapping[str, int], budget: int) -> Terms:
+    """Weighs the query's lexemes and selects those that pick candidates.
+
+    Rare lexemes are selected first, until their passages together would exceed the budget: common ones ("的")
+    add next to nothing to BM25 and would drag the whole collection in.
+    """
+    known = sorted((frequencies[lexeme], lexeme) for lexeme in query if frequencies.get(lexeme))
+    selective: list[str] = []
+    expected = 0
+    for frequency, lexeme in known:
+        expected += frequency
+        if selective and expected > budget:
+            break
+        selective.append(lexeme)
+    weights = {lexeme: query[lexeme] * inverse_frequency(passages, frequency) for frequency, lexeme in known}
+    absent = sum(count for lexeme, count in query.items() if lexeme not in weights)
+    return Terms(weights, tuple(selective), sum(weights.values()) + absent * inverse_frequency(passages, 0))
+
+
+def fuse(
+    dense: Mapping[uuid.UUID, float],
+    lexical: Mapping[uuid.UUID, Lexical],
+    total_weight: float,
+    dense_share: float,
+) -> list[Hit]:
+    """Merges both rankings, best first: a weighted sum of scores stretched to [0, 1] over the candidates.
+
+    `dense` has a cosine for every candidate. The lexical side has less weight the less of the query it knows:
+    a question in another language than the passages shares no words with them, and its few matches are noise.
+    """
+    coverage = max((match.matched for match in lexical.values()), default=0.0) / max(total_weight, 1e-9)
+    share = lexical_share(1 - dense_share, coverage)
+    words = _stretched({id_: lexical[id_].score if id_ in lexical else 0.0 for id_ in dense})
+    meaning = _stretched(dense)
+    hits = [
+        Hit(
+            id_,
+            share * words[id_] + (1 - share) * meaning[id_],
+            cosine,
+            lexical[id_].score if id_ in lexical else 0.0,
+        )
+        for id_, cosine in dense.items()
+    ]
+    return sorted(hits, key=lambda hit: (-hit.score, -hit.dense, hit.id))
+
+
+def lexical_share(share: float, coverage: float) -> float:
+    """The lexical side's weight when its best passage holds `coverage` (0 to 1) of the query's weight."""
+    return share * min(1.0, coverage / _FULL_VOICE)
+
+
+# From this part of the query's weight on the lexical side has its full say.
+_FULL_VOICE = 0.35
+
+
+def _stretched(scores: Mapping[uuid.UUID, float]) -> dict[uuid.UUID, float]:
+    low, high = min(scores.values(), default=0.0), max(scores.values(), default=0.0)
+    width = high - low
+    return {id_: (score - low) / width if width > 0 else 0.0 for id_, score in scores.items()}

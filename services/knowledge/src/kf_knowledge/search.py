@@ -1,0 +1,87 @@
+"""Answers a question with passages: both rankings fused, duplicates merged, and whether it is answerable."""
+
+import re
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from kf_knowledge.embedder import Embedder, QueryCache, Vectors
+from kf_knowledge.passages import StoredPassage
+from kf_knowledge.ranking import Hit, Lexical, Terms, fuse, weigh
+from kf_knowledge.store import Statistics, Store
+from kf_knowledge.tokens import lexemes
+
+MAX_QUERY_CHARACTERS = 2_000
+_CANDIDATES = 100
+_CACHED_QUERIES = 2_048
+# How many passages BM25 may have to look at for one query.
+_LEXICAL_BUDGET = 1_000
+
+
+@dataclass(frozen=True)
+class Found:
+    """One passage of an answer with its scores."""
+
+    passage: StoredPassage
+    hit: Hit
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """Passages, best first, and whether the best of them is close enough to answer from."""
+
+    found: Sequence[Found]
+    answerable: bool
+
+
+class Searcher:
+    """Hybrid search over one store with one embedding model."""
+
+    def __init__(
+        self, store: Store, embedder: Embedder, *, dense_share: float, answerable_cosine: float
+    ) -> None:
+        self._store = store
+        self._embedder = embedder
+        self._cache = QueryCache(_CACHED_QUERIES)
+        self._dense_share = dense_share
+        self._answerable_cosine = answerable_cosine
+
+    async def search(self, collection: str, query: str, limit: int) -> SearchResult:
+        """The passages of a collection that best answer a query; none when it is unknown or empty."""
+        query = query[:MAX_QUERY_CHARACTERS]
+        counts = lexemes(query)
+        statistics = await self._store.statistics(collection, counts)
+        if statistics is None or not statistics.passages:
+            return SearchResult((), answerable=False)
+        vector = await self._cache.embed(self._embedder, query)
+        terms = weigh(counts, statistics.passages, statistics.frequencies, _LEXICAL_BUDGET)
+        dense, lexical = await self._candidates(statistics, vector, terms)
+        hits = fuse(dense, lexical, terms.total, self._dense_share)
+        return SearchResult(
+            await self._described(hits, limit),
+            answerable=max(dense.values()) >= self._answerable_cosine,
+        )
+
+    async def _candidates(
+        self, statistics: Statistics, vector: Vectors, terms: Terms
+    ) -> tuple[dict[uuid.UUID, float], Mapping[uuid.UUID, Lexical]]:
+        """The best of each side, each with both scores."""
+        dense = await self._store.nearest(statistics, vector, _CANDIDATES)
+        lexical = await self._store.lexical_scores(statistics, terms.selective, terms.weights, dense)
+        best = sorted(lexical, key=lambda id_: -lexical[id_].score)[:_CANDIDATES]
+        missing = [id_ for id_ in best if id_ not in dense]
+        return dense | await self._store.cosines(vector, missing), lexical
+
+    async def _described(self, hits: Sequence[Hit], limit: int) -> list[Found]:
+        # Twice as many as asked for: duplicates are merged, and a document may be deleted meanwhile.
+        passages = await self._store.passages([hit.id for hit in hits[: 2 * limit]])
+        found = [Found(passages[hit.id], hit) for hit in hits if hit.id in passages]
+        return without_duplicates(found)[:limit]
+
+
+def without_duplicates(found: Sequence[Found]) -> list[Found]:
+    """Keeps the best of several passages that say the same in the same words."""
+    kept: dict[str, Found] = {}
+    for one in found:
+        kept.setdefault(re.sub(r"\W+", "", one.passage.text).casefold(), one)
+    return list(kept.values())

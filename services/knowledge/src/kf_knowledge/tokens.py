@@ -1,0 +1,26 @@
+"""Cuts text into the lexemes of the lexical index: words, and unigrams and bigrams of Chinese text."""
+
+import re
+import unicodedata
+from collections import Counter
+
+import rjieba
+
+# A tsvector takes lexemes below 2 KiB; nothing a person searches for is longer than this.
+MAX_LEXEME_CHARACTERS = 64
+
+_CJK = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f"
+_CJK_RUN = re.compile(f"[{_CJK}]+")
+_WORD_RUN = re.compile(rf"[^\W_{_CJK}]+")
+
+
+def lexemes(text: str) -> Counter[str]:
+    """How often each lexeme occurs: words, and each Chinese character and pair of neighbours."""
+    text = unicodedata.normalize("NFKC", text).lower()
+    counts = Counter(word[:MAX_LEXEME_CHARACTERS] for word in _WORD_RUN.findall(text))
+    for run in _CJK_RUN.findall(text):
+        counts.update(run)
+        counts.update(run[index : index + 2] for index in range(len(run) - 1))
+        # Words of one or two characters are in already, as unigrams and bigrams.
+        counts.update(word for word in rjieba.cut_for_search(run) if len(word) > 2)
+    return counts
