@@ -133,10 +133,18 @@ def _summary(row: sqlite3.Row) -> dict[str, Any]:
         "end_ns": row["end_ns"],
         "duration_ms": (row["end_ns"] - row["start_ns"]) / 1e6,
         "span_count": row["span_count"],
+        "highlights": _highlights(json.loads(row["highlights"])),
         "error": row["error_count"] > 0,
         "error_count": row["error_count"],
         "error_message": row["error_message"],
     }
+
+
+def _highlights(pairs: list[tuple[str, str]]) -> dict[str, list[str]]:
+    highlights: dict[str, list[str]] = {}
+    for key, value in pairs:
+        highlights.setdefault(key, []).append(value)
+    return highlights
 
 
 def _span(row: sqlite3.Row) -> dict[str, Any]:
@@ -148,6 +156,15 @@ def _span(row: sqlite3.Row) -> dict[str, Any]:
         "events": json.loads(row["events"]),
         "links": json.loads(row["links"]),
     }
+
+
+class _FreshFiles(StaticFiles):
+    """Files a browser asks about each time, so that modules of two versions never meet."""
+
+    def file_response(self, *args: Any, **kwargs: Any) -> Response:
+        response = super().file_response(*args, **kwargs)
+        response.headers["Cache-Control"] = "no-cache"
+        return response
 
 
 async def _page(request: Request) -> Response:
@@ -180,7 +197,7 @@ def build_page_app(store: Store, writer: Writer, allowed_hosts: list[str]) -> St
             Route("/api/spans", api.find_spans),
             Route("/api/services", api.list_services),
             Route("/health", api.health),
-            Mount("/static", StaticFiles(directory=_STATIC)),
+            Mount("/static", _FreshFiles(directory=_STATIC)),
         ],
         # Against DNS rebinding: a foreign page must not read a loopback dashboard through its own name.
         middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=allowed_hosts)],

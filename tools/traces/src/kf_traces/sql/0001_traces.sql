@@ -55,7 +55,7 @@ CREATE TABLE terms (
   value TEXT NOT NULL
 );
 CREATE INDEX terms_by_value ON terms (value, trace);
-CREATE INDEX terms_by_trace ON terms (trace);
+CREATE INDEX terms_by_trace ON terms (trace, key);
 
 CREATE TABLE links (
   trace           INTEGER NOT NULL REFERENCES traces (id) ON DELETE CASCADE,

@@ -37,7 +37,11 @@ SELECT EXISTS (SELECT 1 FROM terms WHERE value = :value) OR EXISTS (SELECT 1 FRO
 
 -- name: list_traces
 SELECT t.trace_id, t.root_name, t.root_service, t.start_ns, t.end_ns, t.span_count, t.error_count, t.error_message,
-  (SELECT json_group_array(s.service) FROM trace_services s WHERE s.trace = t.id) AS services
+  (SELECT json_group_array(s.service) FROM trace_services s WHERE s.trace = t.id) AS services,
+  (SELECT json_group_array(json_array(h.key, h.value)) FROM (
+    SELECT DISTINCT key, value FROM terms
+    WHERE trace = t.id AND key IN ('kf.msgid', 'kf.outcome', 'kf.open_kfid', 'kf.wecom.errcode') LIMIT 20) h
+  ) AS highlights
 FROM traces t
 WHERE t.start_ns < :before
   AND t.end_ns - t.start_ns >= :min_ns
@@ -78,7 +82,11 @@ ORDER BY s.start_ns, s.id;
 
 -- name: related_traces
 SELECT t.trace_id, t.root_name, t.root_service, t.start_ns, t.end_ns, t.span_count, t.error_count, t.error_message,
-  (SELECT json_group_array(s.service) FROM trace_services s WHERE s.trace = t.id) AS services
+  (SELECT json_group_array(s.service) FROM trace_services s WHERE s.trace = t.id) AS services,
+  (SELECT json_group_array(json_array(h.key, h.value)) FROM (
+    SELECT DISTINCT key, value FROM terms
+    WHERE trace = t.id AND key IN ('kf.msgid', 'kf.outcome', 'kf.open_kfid', 'kf.wecom.errcode') LIMIT 20) h
+  ) AS highlights
 FROM traces t
 WHERE t.trace_id <> :trace_id AND (
   t.id IN (SELECT trace FROM links WHERE linked_trace_id = :trace_id)
