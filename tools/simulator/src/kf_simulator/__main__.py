@@ -31,7 +31,7 @@ class _Server(uvicorn.Server):
 
     def _stop(self) -> None:
         self.should_exit = True
-        self._sim.world.wake_all()
+        self._sim.hurry()
 
 
 def main() -> None:

@@ -11,9 +11,11 @@ from starlette.routing import Route
 from kf_simulator.api import Api, Call
 from kf_simulator.api_media import MediaApi
 from kf_simulator.api_messages import MessageApi
+from kf_simulator.api_model import ChatApi
 from kf_simulator.api_sessions import SessionApi
 from kf_simulator.control import control_router
 from kf_simulator.control_faults import faults_router
+from kf_simulator.page import page_router
 from kf_simulator.records import Json
 from kf_simulator.simulation import Simulation
 
@@ -32,6 +34,9 @@ def create_app(sim: Simulation) -> FastAPI:
     app = FastAPI(title="Kefu simulator", lifespan=lifespan)
     # Plain routes: WeCom's own API is the hot path and wants none of FastAPI's validation.
     app.router.routes.append(Route("/cgi-bin/{path:path}", _wecom_api(sim).answer, methods=["GET", "POST"]))
+    name, key = sim.settings.kf_simulator_model_name, sim.settings.kf_simulator_model_api_key
+    app.include_router(ChatApi(sim.model, name, key.get_secret_value(), sim.closing).router())
+    app.include_router(page_router(sim))
     app.include_router(control_router(sim))
     app.include_router(faults_router(sim))
 

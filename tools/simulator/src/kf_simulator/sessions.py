@@ -103,7 +103,7 @@ class Sessions:
         }
         if status == 1:
             event["stop_type"] = stop_type
-        item = {
+        item: Json = {
             "msgid": ids.event_msgid(),
             "send_time": int(self._world.clock.now()),
             "origin": int(Origin.SYSTEM),

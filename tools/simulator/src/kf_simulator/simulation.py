@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from kf_wecom.crypto import CallbackCrypto
 
 from kf_simulator.access import AccessTokens
@@ -11,6 +13,7 @@ from kf_simulator.faults import Faults
 from kf_simulator.journal import Journal
 from kf_simulator.judge import Judge
 from kf_simulator.media import MediaStore
+from kf_simulator.model import Model
 from kf_simulator.notifier import Notifier
 from kf_simulator.sessions import Sessions
 from kf_simulator.settings import Settings
@@ -25,6 +28,8 @@ class Simulation:
     def __init__(self, settings: Settings) -> None:
         corp_id = settings.wecom_corp_id
         self.settings = settings
+        self.closing = asyncio.Event()
+        self.model = Model()
         self.journal = Journal(settings.kf_simulator_data_dir)
         self._initial = Switches(send_limit_per_minute=settings.kf_simulator_send_limit_per_minute)
         self.switches = self._initial.model_copy(deep=True)
@@ -62,6 +67,11 @@ class Simulation:
         kept = self.world.open(self.settings.account_names, self.settings.servicer_ids)
         self.tokens.restore(kept.get("token", {}))
 
+    def hurry(self) -> None:
+        """Let go of every request that waits for something, because the program ends."""
+        self.closing.set()
+        self.world.wake_all()
+
     async def close(self) -> None:
         """Stop notices under way and write the world to the disk."""
         await self.notifier.close()
@@ -76,6 +86,7 @@ class Simulation:
         self.tokens.keep_all()
         self.media.clear()
         self.judge.reset()
+        self.model.reset()
 
     def unanswered(self) -> int:
         """Chats whose last word is the customer's."""

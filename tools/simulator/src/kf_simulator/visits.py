@@ -116,7 +116,7 @@ class Visits:
 
 def emit(world: World, conversation: Conversation, event: Json, *, notify: bool = True) -> Entry:
     """Put a system event into the stream and the transcript; ids live inside `event` only (3.6)."""
-    item = {
+    item: Json = {
         "msgid": ids.event_msgid(),
         "send_time": int(world.clock.now()),
         "origin": int(Origin.SYSTEM),
