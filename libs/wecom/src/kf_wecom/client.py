@@ -65,7 +65,7 @@ class WecomClient:
         limit: int = SYNC_LIMIT_MAX,
         voice_format: int | None = None,
     ) -> SyncPage:
-        """One page of an account's messages, the oldest of 3 days without a cursor; `token` is the callback's."""
+        """One page of messages, from the oldest of 3 days without a cursor; `token` is the callback's."""
         body = _filled(
             cursor=cursor, token=token, limit=limit, voice_format=voice_format, open_kfid=open_kfid
         )
