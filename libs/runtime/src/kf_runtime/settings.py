@@ -37,7 +37,7 @@ class ServiceSettings(BaseSettings):
     )
 
 
-SettingsT = TypeVar("SettingsT", bound=ServiceSettings)
+SettingsT = TypeVar("SettingsT", bound=BaseSettings)
 
 _WORDS = {
     "missing": "is not set",
@@ -49,7 +49,7 @@ _WORDS = {
 }
 
 
-def _fault(cls: type[ServiceSettings], error: Any) -> str:
+def _fault(cls: type[BaseSettings], error: Any) -> str:
     """One line: the name, what is wrong, how to mend it. Never the value: it may be a secret."""
     name = str(error["loc"][0]) if error["loc"] else "settings"
     field = cls.model_fields.get(name)
@@ -62,7 +62,7 @@ def _fault(cls: type[ServiceSettings], error: Any) -> str:
     return f"{name.upper()} {what}. {hint}".rstrip()
 
 
-def faults(cls: type[ServiceSettings], error: ValidationError) -> list[str]:
+def faults(cls: type[BaseSettings], error: ValidationError) -> list[str]:
     """Every fault of one failed load, a line each."""
     return [_fault(cls, e) for e in error.errors(include_url=False, include_input=False)]
 
