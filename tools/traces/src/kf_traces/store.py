@@ -145,7 +145,8 @@ class Store:
                 "before": wanted.before,
                 "limit": wanted.limit,
                 "values": _json(known),
-                "pairs": _json(words.pairs),
+                "pairs": _json([pair for pair in words.pairs if is_indexed(pair[0])]),
+                "scanned_pairs": _json([pair for pair in words.pairs if not is_indexed(pair[0])]),
                 "patterns": _json(like_patterns(word for word in words.free if word not in known)),
             },
         )

@@ -57,8 +57,10 @@ WHERE t.start_ns < :before
     WHERE NOT EXISTS (
       SELECT 1 FROM terms
       WHERE terms.value = json_extract(pair.value, '$[1]') AND terms.trace = t.id
-        AND terms.key = json_extract(pair.value, '$[0]'))
-    AND NOT EXISTS (
+        AND terms.key = json_extract(pair.value, '$[0]')))
+  AND NOT EXISTS (
+    SELECT 1 FROM json_each(:scanned_pairs) pair
+    WHERE NOT EXISTS (
       SELECT 1 FROM spans, json_each(spans.attributes) a
       WHERE spans.trace = t.id AND a.key = json_extract(pair.value, '$[0]')
         AND CASE WHEN a.type IN ('true', 'false') THEN a.type ELSE CAST(a.value AS TEXT) END
