@@ -5,6 +5,7 @@ import base64
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from time import monotonic
 
 import nats
 import structlog
@@ -26,6 +27,7 @@ tracer = trace.get_tracer("kf_runtime.nats")
 RECONNECT_SECONDS = 0.25
 _FETCH_SECONDS = 1.0
 _CRASH_LIMIT = 10
+_WARN_SECONDS = 60.0
 _BACKOFF_CAP_SECONDS = 30.0
 
 
@@ -71,14 +73,16 @@ class Consumer:
 
 
 async def connect(url: str, name: str) -> Client:
-    """Connect and keep reconnecting for ever, a quarter of a second apart.
-
-    Raises:
-        NatsError or OSError: no server answers at `url` now.
-    """
+    """Connect, waiting for ever for a server, and keep reconnecting, a quarter of a second apart."""
+    warned_kind, warned_at = "", 0.0
 
     async def on_error(error: Exception) -> None:
-        log.warning("nats.error", error=type(error).__name__)
+        # A server that is away fails four times a second: one line a minute for each kind of error is enough.
+        nonlocal warned_kind, warned_at
+        kind, now = type(error).__name__, monotonic()
+        if kind != warned_kind or now > warned_at + _WARN_SECONDS:
+            warned_kind, warned_at = kind, now
+            log.warning("nats.error", error=kind)
 
     async def on_disconnect() -> None:
         log.warning("nats.disconnected")
@@ -99,6 +103,17 @@ async def connect(url: str, name: str) -> Client:
         disconnected_cb=on_disconnect,
         reconnected_cb=on_reconnect,
     )
+
+
+async def connect_unless(stop: asyncio.Event, url: str, name: str) -> Client | None:
+    """`connect`, but None when `stop` is set before a server answers."""
+    connecting, stopping = asyncio.create_task(connect(url, name)), asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({connecting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        return await connecting if connecting.done() else None
+    finally:
+        for task in (connecting, stopping):
+            task.cancel()
 
 
 async def ensure_streams(js: JetStreamContext, streams: list[StreamConfig]) -> None:
@@ -262,7 +277,8 @@ async def _handle(
             outcome = await _outcome(msg, handler, deliveries, transient)
         if isinstance(outcome, Retry) and deliveries >= consumer.max_deliver:
             outcome = Park(f"given up after {deliveries} deliveries: {outcome.reason}")
-        if not isinstance(outcome, Done):
+        # A Retry without a reason only waits its turn: that is no fault.
+        if not isinstance(outcome, Done) and outcome.reason:
             span.set_status(Status(StatusCode.ERROR, outcome.reason))
         await _settle(msg, outcome, deliveries, on_park)
 
