@@ -31,7 +31,8 @@ def create_app(sim: Simulation) -> FastAPI:
         finally:
             await sim.close()
 
-    app = FastAPI(title="Kefu simulator", lifespan=lifespan)
+    app = FastAPI(title="Kefu simulator", lifespan=lifespan, docs_url=None, redoc_url=None)
+    # No /docs: its page loads scripts from another host. The description is at /openapi.json.
     # Plain routes: WeCom's own API is the hot path and wants none of FastAPI's validation.
     app.router.routes.append(Route("/cgi-bin/{path:path}", _wecom_api(sim).answer, methods=["GET", "POST"]))
     name, key = sim.settings.kf_simulator_model_name, sim.settings.kf_simulator_model_api_key

@@ -5,26 +5,30 @@ from __future__ import annotations
 from importlib.resources import files
 
 from fastapi import APIRouter
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import Response
 
 from kf_simulator.records import Json
 from kf_simulator.simulation import Simulation
 
-# The page brings everything along: no other host, no inline handlers.
-_POLICY = (
-    "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self';"
-    " img-src data:; base-uri 'none'; frame-ancestors 'none'"
-)
+# Customers' and the model's words are shown here: nothing but the page's own files may run or load.
+_HEADERS = {
+    "content-security-policy": "default-src 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "cache-control": "no-cache",
+    "x-content-type-options": "nosniff",
+}
+_FILES = {
+    "/": ("chat.html", "text/html"),
+    "/chat.css": ("chat.css", "text/css"),
+    "/chat.js": ("chat.js", "text/javascript"),
+    "/words.js": ("words.js", "text/javascript"),
+}
 
 
 def page_router(sim: Simulation) -> APIRouter:
-    """`/` and its configuration."""
+    """`/`, its files and its configuration."""
     router = APIRouter(include_in_schema=False)
-    html = files("kf_simulator").joinpath("chat.html").read_text(encoding="utf-8")
-
-    @router.get("/")
-    async def page() -> Response:
-        return HTMLResponse(html, headers={"content-security-policy": _POLICY})
+    for path, (name, media_type) in _FILES.items():
+        _serve(router, path, name, media_type)
 
     @router.get("/favicon.ico")
     async def no_icon() -> Response:
@@ -35,7 +39,15 @@ def page_router(sim: Simulation) -> APIRouter:
         return {
             "traces_url": sim.settings.kf_simulator_traces_url,
             "callback_url": sim.notifier.url,
-            "quota": sim.switches.quota_per_message,
+            "suggestions": sim.settings.suggestions,
         }
 
     return router
+
+
+def _serve(router: APIRouter, path: str, name: str, media_type: str) -> None:
+    content = files("kf_simulator").joinpath("static", name).read_bytes()
+
+    @router.get(path)
+    async def serve() -> Response:
+        return Response(content, media_type=media_type, headers=_HEADERS)

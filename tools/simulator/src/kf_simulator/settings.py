@@ -28,6 +28,7 @@ class Settings(BaseSettings):
     kf_simulator_servicers: str = "zhangsan,lisi"
     kf_simulator_data_dir: Path | None = None
     kf_simulator_traces_url: str = ""
+    kf_simulator_suggestions: str = ""
     kf_simulator_model_name: str = "deepseek-chat"
     kf_simulator_model_api_key: SecretStr = Field(SecretStr("simulator-key"), min_length=1)
     kf_simulator_send_limit_per_minute: int = Field(20, ge=0)
@@ -42,6 +43,11 @@ class Settings(BaseSettings):
     def servicer_ids(self) -> list[str]:
         """Userids of the human servicers, who serve every account."""
         return _split(self.kf_simulator_servicers)
+
+    @property
+    def suggestions(self) -> list[str]:
+        """Questions that the chat page offers to try, separated by `|`."""
+        return [part.strip() for part in self.kf_simulator_suggestions.split("|") if part.strip()]
 
 
 def load() -> Settings:
