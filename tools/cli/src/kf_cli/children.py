@@ -1,4 +1,4 @@
-"""One supervised child process: started on a leash, its output read line by line, stopped or killed by name."""
+"""One supervised child process: started on a leash, its output read line by line, stopped or killed."""
 
 import asyncio
 import os
@@ -29,7 +29,8 @@ class Program:
     folder: Path
     stop_signal: signal.Signals = signal.SIGTERM
     orphan_signal: signal.Signals = signal.SIGKILL
-    stop_seconds: float = 20.0
+    stop_seconds: float = 35.0
+    """Longer than any service drains."""
 
 
 class Child:
@@ -60,7 +61,7 @@ class Child:
 
     @property
     def returncode(self) -> int | None:
-        """Exit status of the last run; negative for a signal; None while it runs or before the first start."""
+        """Exit status of the last run, negative for a signal; None while it runs or never ran."""
         return self._process.returncode if self._process else None
 
     @property
@@ -90,13 +91,14 @@ class Child:
 
     async def wait(self) -> int:
         """Wait for the end and for the last line of output; returns the exit status."""
-        if self._process is None or self._reading is None:
+        process, reading = self._process, self._reading
+        if process is None or reading is None:
             raise RuntimeError(f"{self.name} was never started")
-        await self._process.wait()
+        status = await process.wait()
         # A grandchild may hold the pipe open after its parent's death.
-        await asyncio.wait([self._reading], timeout=1.0)
-        self._reading.cancel()
-        return self._process.returncode or 0
+        await asyncio.wait([reading], timeout=1.0)
+        reading.cancel()
+        return status
 
     async def stop(self) -> None:
         """Ask for a clean end, kill after `stop_seconds`; harmless when it does not run."""

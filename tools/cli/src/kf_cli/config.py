@@ -36,7 +36,9 @@ class RunSettings(BaseSettings):
         env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True, hide_input_in_errors=True
     )
 
-    host: str = Field("", description="Address of the gateway; empty: this machine only, or 0.0.0.0 for WeCom.")
+    host: str = Field(
+        "", description="Address of the gateway; empty: this machine only, or 0.0.0.0 for WeCom."
+    )
     kf_data_dir: Path = Field(Path(".kefu"), description="Where the embedded parts keep their data.")
     kf_log_dir: Path = Field(Path("logs"), description="Folder of the services' log files.")
     wecom_corp_id: str = ""
@@ -84,12 +86,9 @@ def load() -> RunSettings:
     """Read RunSettings; some of WeCom's four names without the others is a fault (status 2)."""
     settings = read(RunSettings)
     missing = settings.missing_wecom()
+    mend = "is not set, other WECOM_* settings are. Set all four, or none of them for the simulator."
     if missing:
-        stop(
-            HEADLINE,
-            [f"{name} is not set, other WECOM_* settings are. Set all four, or none of them for the simulator."
-             for name in missing],
-        )  # fmt: skip
+        stop(HEADLINE, [f"{name} {mend}" for name in missing])
     return settings
 
 

@@ -1,10 +1,10 @@
 """The data folder of one stack: one owner at a time, and the made-up credentials of its simulated parts."""
 
-import base64
 import fcntl
 import json
 import os
 import secrets
+import string
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from time import monotonic, sleep
@@ -13,10 +13,16 @@ from types import TracebackType
 import psutil
 
 _LEFTOVERS_SECONDS = 30.0
+_ALPHANUMERIC = string.ascii_letters + string.digits
 
 
 class DataDirError(Exception):
     """The folder cannot be used; the message says why and what to do."""
+
+
+def _aes_key() -> str:
+    """43 letters and digits that are the base64 of 32 bytes: the last one carries four bits only."""
+    return "".join(secrets.choice(_ALPHANUMERIC) for _ in range(42)) + secrets.choice("AEIMQUYcgkosw048")
 
 
 @dataclass(frozen=True)
@@ -26,9 +32,7 @@ class Credentials:
     corp_id: str = field(default_factory=lambda: "ww" + secrets.token_hex(8))
     kf_secret: str = field(default_factory=lambda: secrets.token_urlsafe(32), repr=False)
     token: str = field(default_factory=lambda: secrets.token_hex(12), repr=False)
-    encoding_aes_key: str = field(
-        default_factory=lambda: base64.b64encode(secrets.token_bytes(32)).decode().rstrip("="), repr=False
-    )
+    encoding_aes_key: str = field(default_factory=_aes_key, repr=False)
     model_api_key: str = field(default_factory=lambda: "sk-" + secrets.token_hex(16), repr=False)
 
 
@@ -90,7 +94,7 @@ class DataDir:
                 )
             sleep(0.1)
         os.ftruncate(self.lock_fd, 0)
-        os.pwrite(self.lock_fd, str(os.getpid()).encode(), 0)
+        os.pwrite(self.lock_fd, f"{os.getpid()} {psutil.Process().create_time()}".encode(), 0)
 
     def _try_lock(self) -> bool:
         try:
@@ -100,10 +104,11 @@ class DataDir:
         return True
 
     def _owner(self) -> int | None:
-        """The process id that the holder wrote, if that is a kf that lives."""
+        """The process id that the holder wrote, if that very process still lives."""
         try:
-            owner = psutil.Process(int(os.pread(self.lock_fd, 20, 0)))
-            alive = owner.status() != psutil.STATUS_ZOMBIE
-            return owner.pid if alive and "python" in owner.exe() else None
+            pid, created = os.pread(self.lock_fd, 50, 0).split()
+            owner = psutil.Process(int(pid))
+            same = owner.create_time() == float(created)
+            return owner.pid if same and owner.status() != psutil.STATUS_ZOMBIE else None
         except (ValueError, psutil.Error):
             return None

@@ -13,6 +13,8 @@ import sys
 from pathlib import Path
 from time import monotonic, sleep
 
+import psutil
+
 _READY_SECONDS = 30.0
 _STOP_SECONDS = 15.0
 _INITDB = ["-U", "app", "-A", "trust", "-E", "UTF8", "--no-sync"]
@@ -78,14 +80,31 @@ def init_postgres(data: Path) -> None:
         EmbeddedError: with initdb's own words.
     """
     if (data / "PG_VERSION").exists():
+        _forget_dead_server(data / "postmaster.pid")
         return
-    # A cluster that was cut short has no PG_VERSION and would be refused.
+    # Built elsewhere and renamed: a kill in the middle leaves nothing that looks like a cluster.
+    unfinished = data.with_name(f"{data.name}.new")
+    shutil.rmtree(unfinished, ignore_errors=True)
     shutil.rmtree(data, ignore_errors=True)
-    data.parent.mkdir(parents=True, exist_ok=True)
-    command = [*_as_user(), _postgres_binary("initdb"), "-D", str(data), *_INITDB, *_LOCALE]
+    unfinished.parent.mkdir(parents=True, exist_ok=True)
+    command = [*_as_user(), _postgres_binary("initdb"), "-D", str(unfinished), *_INITDB, *_LOCALE]
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
     if done.returncode:
         raise EmbeddedError(f"initdb failed: {done.stderr.strip()[-500:]}")
+    unfinished.rename(data)
+
+
+def _forget_dead_server(pid_file: Path) -> None:
+    """Remove the pid file of a killed server: its number may be a zombie's or somebody else's by now."""
+    try:
+        process = psutil.Process(int(pid_file.read_text(encoding="utf-8").split()[0]))
+        alive = process.name() == "postgres" and process.status() != psutil.STATUS_ZOMBIE
+    except FileNotFoundError:
+        return
+    except (ValueError, IndexError, psutil.NoSuchProcess):
+        alive = False
+    if not alive:
+        pid_file.unlink(missing_ok=True)
 
 
 def postgres_command(data: Path, port: int, *, durable: bool = True) -> list[str]:
@@ -94,8 +113,15 @@ def postgres_command(data: Path, port: int, *, durable: bool = True) -> list[str
         [] if durable else ["-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off"]
     )
     server = [_postgres_binary("postgres"), "-D", str(data), "-h", "127.0.0.1", "-p", str(port)]
-    # No Unix socket: its path may be longer than the system allows.
-    return [*_as_user(), *server, "-c", "unix_socket_directories=", "-c", "max_connections=200", *options]
+    settings = {
+        # No Unix socket: its path may be longer than the system allows.
+        "unix_socket_directories": "",
+        "max_connections": "200",
+        # The details of an error hold the row, and the row holds what a customer wrote.
+        "log_error_verbosity": "terse",
+        "log_min_error_statement": "panic",
+    }
+    return [*_as_user(), *server, *(f"--{name}={value}" for name, value in settings.items()), *options]
 
 
 def database_url(port: int, database: str = "postgres") -> str:

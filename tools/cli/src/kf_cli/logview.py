@@ -5,6 +5,8 @@ import re
 from datetime import datetime
 from typing import Any
 
+from rich.cells import cell_len
+from rich.console import Console
 from rich.markup import escape
 
 _STYLE = {"debug": "dim", "info": "", "warning": "yellow", "error": "red", "critical": "bold red"}
@@ -38,6 +40,32 @@ def is_warning(name: str, line: str) -> bool:
     if record is None:
         return name in _QUIET_NAMES and bool(_SEVERE.search(line))
     return str(record.get("level", "")).lower() in ("warning", "error", "critical")
+
+
+class MergedLog:
+    """The lines of all children on one console; until it is open, only those that tell of trouble."""
+
+    def __init__(self, console: Console) -> None:
+        self.is_open = False
+        self._console = console
+
+    def add(self, name: str, line: str) -> None:
+        """One line of one child."""
+        if not (self.is_open or is_warning(name, line)):
+            return
+        text = render(name, line)
+        if text is not None:
+            self._console.print(text, soft_wrap=True, highlight=False)
+
+
+def plain(text: object) -> str:
+    """Any text as rich markup that shows just that text."""
+    return escape(str(text))
+
+
+def padded(text: str, width: int) -> str:
+    """Text filled up to a width in terminal cells: a Chinese character takes two."""
+    return text + " " * max(0, width - cell_len(text))
 
 
 def _record(line: str) -> dict[str, Any] | None:

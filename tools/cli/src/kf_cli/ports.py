@@ -1,4 +1,4 @@
-"""The ports of a local stack: their numbers, the settings that change them, and who holds one that is taken."""
+"""The ports of a local stack: their numbers, the settings that change them, who holds one that is taken."""
 
 import errno
 import socket
@@ -57,7 +57,9 @@ def conflicts(listeners: list[Listener]) -> list[str]:
     for listener in listeners:
         setting, port = listener.setting, listener.port
         if port in wanted:
-            faults.append(f"Port {port} is wanted twice, by {wanted[port]} and {setting}. Change one of them.")
+            faults.append(
+                f"Port {port} is wanted twice, by {wanted[port]} and {setting}. Change one of them."
+            )
         elif fault := _fault(listener):
             faults.append(f"Port {port} {fault}. Free it, or set {setting} to another port.")
         wanted.setdefault(port, setting)
@@ -80,7 +82,7 @@ def holder(port: int) -> str:
         listening = [
             connection
             for connection in psutil.net_connections(kind="tcp")
-            if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port
+            if connection.status == psutil.CONN_LISTEN and connection.laddr and connection.laddr.port == port
         ]
         pid = next((connection.pid for connection in listening if connection.pid), None)
         return f"{psutil.Process(pid).name()} (pid {pid})" if pid else "a process of another user"
