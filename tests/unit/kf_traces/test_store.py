@@ -149,6 +149,16 @@ def test_ring_drops_the_oldest_arrivals_and_all_that_belongs_to_them(tmp_path: P
     store.close()
 
 
+def test_a_batch_that_fails_leaves_nothing_and_blocks_nothing(store: Store) -> None:
+    impossible = make_span(2, start=2**63)
+    with pytest.raises(OverflowError):
+        store.add([make_span(1), impossible])
+
+    store.add([make_span(3)])
+
+    assert found(store) == [3]
+
+
 def test_contents_survive_reopening_and_clear_forgets_them(tmp_path: Path) -> None:
     first = Store(tmp_path / "traces.db", MB)
     first.add([make_span(1)])

@@ -3,8 +3,8 @@
 import json
 import re
 import sqlite3
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from importlib.resources import files
 from itertools import chain
 from pathlib import Path
@@ -58,23 +58,31 @@ class Store:
 
     def add(self, spans: Sequence[Span]) -> None:
         """Store spans in one transaction, repeats ignored; then drop the oldest traces beyond the size."""
-        self._begin()
-        try:
-            traces = {trace_id: self._trace_key(trace_id) for trace_id in {span.trace_id for span in spans}}
-            resources: dict[int, int] = {}
-            for span in spans:
-                resource = resources.get(id(span.resource))
-                if resource is None:
-                    resource = resources[id(span.resource)] = self._resource_key(span)
-                self._add_span(span, traces[span.trace_id], resource)
+        with self._undone_on_error():
+            self._writer.execute("BEGIN IMMEDIATE")
+            self._add_all(spans)
             self._writer.execute("COMMIT")
-        except BaseException:
-            self._writer.execute("ROLLBACK")
-            raise
         self._drop_beyond_size()
 
-    def _begin(self) -> None:
-        self._writer.execute("BEGIN IMMEDIATE")
+    @contextmanager
+    def _undone_on_error(self) -> Iterator[None]:
+        try:
+            yield
+        except BaseException:
+            # A full disk makes SQLite roll back by itself.
+            if self._writer.in_transaction:
+                self._writer.execute("ROLLBACK")
+            raise
+
+    def _add_all(self, spans: Sequence[Span]) -> None:
+        traces = {trace_id: self._trace_key(trace_id) for trace_id in {span.trace_id for span in spans}}
+        resources: dict[int, int] = {}
+        for span in spans:
+            # One parsed resource is shared by all spans of its export.
+            resource = resources.get(id(span.resource))
+            if resource is None:
+                resource = resources[id(span.resource)] = self._resource_key(span)
+            self._add_span(span, traces[span.trace_id], resource)
 
     def _trace_key(self, trace_id: str) -> int:
         self._writer.execute(_QUERIES["add_trace"], (trace_id,))
@@ -117,7 +125,8 @@ class Store:
 
     def clear(self) -> None:
         """Forget every trace."""
-        self._writer.execute(_QUERIES["drop_all"])
+        with self._undone_on_error():
+            self._writer.executescript(f"BEGIN IMMEDIATE; {_QUERIES['drop_all']} COMMIT;")
 
     # -- reading --------------------------------------------------------------------------------
 

@@ -30,7 +30,13 @@ FROM pragma_page_count p, pragma_freelist_count f, pragma_page_size s;
 DELETE FROM traces WHERE id IN (SELECT id FROM traces ORDER BY id LIMIT ?);
 
 -- name: drop_all
+-- Children first: an emptied table costs nothing, a cascade a look-up for each row.
+DELETE FROM terms;
+DELETE FROM links;
+DELETE FROM trace_services;
+DELETE FROM spans;
 DELETE FROM traces;
+DELETE FROM resources;
 
 -- name: is_known_value
 SELECT EXISTS (SELECT 1 FROM terms WHERE value = :value) OR EXISTS (SELECT 1 FROM traces WHERE trace_id = :value);
@@ -57,7 +63,7 @@ WHERE t.start_ns < :before
     WHERE NOT EXISTS (
       SELECT 1 FROM terms
       WHERE terms.value = json_extract(pair.value, '$[1]') AND terms.trace = t.id
-        AND terms.key = json_extract(pair.value, '$[0]')))
+        AND +terms.key = json_extract(pair.value, '$[0]'))) -- the plus keeps the index on (value, trace)
   AND NOT EXISTS (
     SELECT 1 FROM json_each(:scanned_pairs) pair
     WHERE NOT EXISTS (

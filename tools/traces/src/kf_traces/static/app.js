@@ -202,9 +202,15 @@ function onKey(event) {
   else if (event.key === "?") showKeys();
   else if (event.key === "e" && waterfall.trace) waterfall.nextError();
   else if (event.key === "l") toggleLive();
-  else if (["ArrowDown", "ArrowUp", "j", "k"].includes(event.key) && !event.defaultPrevented) list.onKey(event);
+  else if (["ArrowDown", "ArrowUp", "j", "k"].includes(event.key) && !event.defaultPrevented) enterList(event);
   else return;
   event.preventDefault();
+}
+
+// Arrows work from anywhere on the page that has no use for them.
+function enterList(event) {
+  $("list").focus();
+  list.onKey(event);
 }
 
 function listen() {

@@ -106,7 +106,7 @@ export function ticks(length) {
   const power = 10 ** Math.floor(Math.log10(rough));
   const step = [1, 2, 5, 10].map((factor) => factor * power).find((size) => size >= rough);
   const marks = [];
-  for (let at = 0; at <= length * 0.97; at += step) marks.push({ at: at / length, label: duration(at / 1e6) });
+  for (let at = 0; at <= length * 0.94; at += step) marks.push({ at: at / length, label: duration(at / 1e6) });
   marks[0].label = "0";
   return marks;
 }

@@ -36,7 +36,8 @@ export class Waterfall {
     const hadFocus = document.activeElement?.id === "rows";
     const top = $("rows")?.scrollTop ?? 0;
     this.rows = visibleRows(this.tree, this.collapsed, this.showDatabase);
-    const rows = el("div.rows", { id: "rows", role: "tree", tabindex: "0", "aria-label": t("waterfall"), onkeydown: (event) => this.onKey(event) },
+    const rows = el("div.rows", { id: "rows", role: "tree", tabindex: "0", "aria-label": t("waterfall"),
+        css: { "--step": `${(ticks(this.tree.length)[1]?.at ?? 1) * 100}%` }, onkeydown: (event) => this.onKey(event) },
       ...this.rows.map((row) => this.row(row)));
     $("trace").replaceChildren(this.heading(), this.ruler(), rows);
     rows.scrollTop = top;
