@@ -1,0 +1,167 @@
+"""`python -m kf_gateway`: settings, the HTTP side at once, the pull as soon as NATS is there."""
+
+import asyncio
+import socket
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from functools import partial
+
+import structlog
+from kf_contracts import streams, subjects
+from kf_contracts.events import DeadLetter
+from kf_runtime import lifecycle, logging, nats, telemetry
+from kf_runtime.nats import Consumer, payload_base64
+from kf_runtime.settings import load
+from kf_runtime.settings import stop as stop_with_faults
+from kf_wecom.client import WecomClient, fetch_token
+from kf_wecom.crypto import CallbackCrypto
+from kf_wecom.token import SharedToken
+from kf_wecom.transport import Transport
+from nats.aio.msg import Msg
+from nats.errors import Error as NatsError
+from nats.js import JetStreamContext
+
+from kf_gateway import http
+from kf_gateway.budget import TokenlessBudget
+from kf_gateway.cursor import Cursors
+from kf_gateway.inbound import SERVICE, Inbound
+from kf_gateway.lease import Leases
+from kf_gateway.notices import NoticeStream
+from kf_gateway.outage import Outages
+from kf_gateway.poller import Poller
+from kf_gateway.puller import Puller
+from kf_gateway.settings import Settings
+
+_DRAIN_SECONDS = 30.0
+_AGAIN_SECONDS = 1.0
+
+NOTICES = Consumer(
+    stream=streams.KF_NOTICE,
+    durable="puller",
+    filter_subject=f"{subjects.NOTICE}.*",
+    template="kf.notice.{open_kfid}",
+    ack_wait=10.0,
+    # One notice per account at most: none may keep another waiting while it rests.
+    max_ack_pending=10_000,
+    # A notice waits for as long as an operator takes to mend the settings.
+    max_deliver=100_000,
+)
+
+log = structlog.get_logger()
+
+
+def main() -> None:
+    """Run the gateway until SIGTERM."""
+    settings = load(Settings)
+    logging.setup(SERVICE, level=settings.log_level, debug=settings.debug, log_dir=settings.kf_log_dir)
+    try:
+        listener = http.listen(settings.host, settings.port)
+    except OSError as error:
+        what = f"PORT {settings.port} on HOST {settings.host}: {error.strerror or error}."
+        mend = (
+            "Stop the other program or change PORT. / 端口被占用或地址不可用：请停止占用的程序或修改 PORT。"
+        )
+        stop_with_faults("kf-gateway: cannot start / 服务无法启动", [f"{what} {mend}"])
+    lifecycle.run(run(settings, listener), SERVICE)
+
+
+async def run(settings: Settings, listener: socket.socket) -> None:
+    """Serve and pull until a signal; the connections outlive the requests and pages in hand."""
+    stop = lifecycle.stop_on_signals()
+    provider = telemetry.setup(SERVICE)
+    crypto = CallbackCrypto(
+        settings.wecom_token.get_secret_value(),
+        settings.wecom_encoding_aes_key.get_secret_value(),
+        settings.wecom_corp_id,
+    )
+    notices = NoticeStream()
+    async with AsyncExitStack() as connections:
+        tasks = {
+            "http": http.serve(http.create_app(crypto, notices), listener, stop),
+            "pull": pull(settings, notices, connections, stop),
+        }
+        await lifecycle.supervise(stop, tasks, _DRAIN_SECONDS)
+    provider.shutdown()
+
+
+async def pull(
+    settings: Settings, notices: NoticeStream, connections: AsyncExitStack, stop: asyncio.Event
+) -> None:
+    """Wait for NATS, let the callbacks in, then pull by notice and by poll until `stop`."""
+    client = await nats.connect_unless(stop, settings.nats_url, "kf-gateway")
+    if client is None:
+        return
+    connections.push_async_callback(client.close)
+    js = client.jetstream()
+    if not await _prepared(js, settings.kf_nats_replicas, stop):
+        return
+    notices.attach(client)
+    log.info("gateway.ready", port=settings.port)
+    transport = await connections.enter_async_context(Transport(settings.wecom_api_base))
+    puller, poller = await _adapters(settings, js, transport, stop)
+    consumer = replace(NOTICES, concurrency=settings.kf_gateway_pull_workers)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(poller.run(stop))
+        group.create_task(
+            nats.consume(
+                js,
+                consumer,
+                puller.handle,
+                stop=stop,
+                on_park=partial(_bury, Inbound(js)),
+                transient=(NatsError, OSError),
+            )
+        )
+
+
+async def _prepared(js: JetStreamContext, replicas: int, stop: asyncio.Event) -> bool:
+    """Make the streams and buckets, waiting for a JetStream that is still electing its leader."""
+    while not stop.is_set():
+        try:
+            await nats.ensure_streams(js, streams.stream_configs(replicas))
+            await nats.ensure_buckets(js, streams.bucket_configs(replicas))
+        except (NatsError, OSError) as error:
+            log.warning("gateway.jetstream_not_ready", error=str(error) or type(error).__name__)
+            await asyncio.sleep(_AGAIN_SECONDS)
+        else:
+            return True
+    return False
+
+
+async def _adapters(
+    settings: Settings, js: JetStreamContext, transport: Transport, stop: asyncio.Event
+) -> tuple[Puller, Poller]:
+    corp_id, secret = settings.wecom_corp_id, settings.wecom_kf_secret.get_secret_value()
+    leases = await js.key_value(streams.KV_LEASE)
+    tokens = SharedToken(
+        partial(fetch_token, transport, corp_id, secret),
+        bucket=await js.key_value(streams.KV_TOKEN),
+        corp_id=corp_id,
+        secret=secret,
+    )
+    client = WecomClient(transport, tokens)
+    cursors = Cursors(await js.key_value(streams.KV_CURSOR))
+    budget, outages = TokenlessBudget(leases), Outages()
+    puller = Puller(
+        client=client,
+        inbound=Inbound(js),
+        cursors=cursors,
+        leases=Leases(leases),
+        budget=budget,
+        outages=outages,
+        first_run_seconds=settings.kf_gateway_first_run_seconds,
+        stop=stop,
+    )
+    poller = Poller(client, puller, cursors, budget, outages, settings.kf_gateway_poll_seconds)
+    return puller, poller
+
+
+async def _bury(inbound: Inbound, msg: Msg, reason: str) -> None:
+    """Keep a notice that cannot be handled where `kf dead` shows it."""
+    payload = payload_base64(msg)
+    letter = DeadLetter(service=SERVICE, subject=msg.subject, reason=reason, payload=payload)
+    await inbound.bury(letter, f"notice:{msg.metadata.sequence.stream}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,88 @@
+"""The gateway's HTTP side: its routes, and the server that runs them until the service stops."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Iterator
+
+import uvicorn
+from fastapi import FastAPI, Response
+from kf_wecom.crypto import CallbackCrypto
+from starlette.routing import Route
+from typing_extensions import override
+
+from kf_gateway.callback import Callback
+from kf_gateway.notices import NoticeStream
+
+CALLBACK_PATHS = ("/wecom/callback", "/api/v1/wecom/callback")
+"""The second one is the predecessor's."""
+_BACKLOG = 1024
+
+
+def create_app(crypto: CallbackCrypto, notices: NoticeStream) -> FastAPI:
+    """The callback on plain routes (a fourth of FastAPI's cost), and the two health checks."""
+    app = FastAPI(
+        title="Kefu gateway", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False
+    )
+    callback = Callback(crypto, notices)
+    app.router.routes += [Route(path, callback, methods=["GET", "POST"]) for path in CALLBACK_PATHS]
+
+    @app.get("/health")
+    async def health() -> dict[str, str]:
+        """The process lives."""
+        return {"status": "ok"}
+
+    @app.get("/ready")
+    async def ready(response: Response) -> dict[str, str]:
+        """Callbacks would be accepted: JetStream answers. WeCom's API is not asked; it may be away."""
+        if await notices.is_ready():
+            return {"status": "ready"}
+        response.status_code = 503
+        return {"status": "not ready", "reason": "NATS JetStream does not answer / NATS 未就绪"}
+
+    return app
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """The listening socket.
+
+    Raises:
+        OSError: the port is taken, or the address is not this machine's.
+    """
+    family, *_ = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+    return socket.create_server((host, port), family=family, backlog=_BACKLOG)
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its signal handlers: kf_runtime.lifecycle owns those."""
+
+    @override
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def serve(app: FastAPI, listener: socket.socket, stop: asyncio.Event) -> None:
+    """Answer requests until `stop`, then finish those under way."""
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        # The callback needs no client address, and a forged header must not give it one.
+        proxy_headers=False,
+        lifespan="off",
+        ws="none",
+        limit_concurrency=1000,
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=5,
+    )
+    server = _Server(config)
+    serving = asyncio.create_task(server.serve([listener]))
+    stopping = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        stopping.cancel()
+        server.should_exit = True
+        await serving
