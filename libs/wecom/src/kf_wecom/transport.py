@@ -29,6 +29,7 @@ _NOT_SENT = (
     httpx.ProxyError,
     httpx.UnsupportedProtocol,
 )
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _STRUCTURE = frozenset({"msgtype", "type"})
 
 _tracer = trace.get_tracer("kf_wecom")
@@ -257,7 +258,10 @@ def _mark_failed(span: Span, error_type: str) -> None:
 
 
 def _proxy_for(url: httpx.URL) -> str | None:
-    """The environment's proxy for this host; httpx would ignore it because we bring our own transport."""
-    if urllib.request.proxy_bypass(url.host):
+    """The environment's proxy for this host; httpx would ignore it because we bring our own transport.
+
+    Never for loopback, where the simulator runs and no proxy can reach it.
+    """
+    if url.host in _LOOPBACK or urllib.request.proxy_bypass(url.host):
         return None
     return urllib.request.getproxies().get(url.scheme)
