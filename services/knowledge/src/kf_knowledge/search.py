@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from kf_knowledge.embedder import Embedder, QueryCache, Vectors
 from kf_knowledge.passages import StoredPassage
-from kf_knowledge.ranking import Hit, Lexical, Terms, fuse, weigh
+from kf_knowledge.ranking import Hit, Lexical, Terms, fuse, is_answerable, weigh
 from kf_knowledge.store import Statistics, Store
-from kf_knowledge.tokens import lexemes
+from kf_knowledge.tokens import query_lexemes
 
 MAX_QUERY_CHARACTERS = 2_000
 _CANDIDATES = 100
@@ -49,17 +49,16 @@ class Searcher:
     async def search(self, collection: str, query: str, limit: int) -> SearchResult:
         """The passages of a collection that best answer a query; none when it is unknown or empty."""
         query = query[:MAX_QUERY_CHARACTERS]
-        counts = lexemes(query)
-        statistics = await self._store.statistics(collection, counts)
+        words = query_lexemes(query)
+        statistics = await self._store.statistics(collection, words)
         if statistics is None or not statistics.passages:
             return SearchResult((), answerable=False)
         vector = await self._cache.embed(self._embedder, query)
-        terms = weigh(counts, statistics.passages, statistics.frequencies, _LEXICAL_BUDGET)
+        terms = weigh(words, statistics.passages, statistics.frequencies, _LEXICAL_BUDGET)
         dense, lexical = await self._candidates(statistics, vector, terms)
         hits = fuse(dense, lexical, terms.total, self._dense_share)
         return SearchResult(
-            await self._described(hits, limit),
-            answerable=max(dense.values()) >= self._answerable_cosine,
+            await self._described(hits, limit), answerable=is_answerable(hits[0], self._answerable_cosine)
         )
 
     async def _candidates(

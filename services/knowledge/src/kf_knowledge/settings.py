@@ -32,10 +32,10 @@ class KnowledgeSettings(ServiceSettings):
         default=0.5, ge=0, le=1, description="Weight of meaning against words when both rankings are fused."
     )
     kf_knowledge_answerable_cosine: float = Field(
-        default=0.87,
+        default=0.925,
         ge=-1,
-        le=1,
-        description="Best cosine from which on a question counts as answerable; depends on the model.",
+        le=2,
+        description="Cosine the best passage needs for an answer; .08 less if it holds all words asked.",
     )
     kf_knowledge_drain_seconds: float = Field(
         default=10.0, ge=0, le=300, description="How long calls under way may take after SIGTERM."

@@ -14,6 +14,21 @@ _CJK_RUN = re.compile(f"[{_CJK}]+")
 _WORD_RUN = re.compile(rf"[^\W_{_CJK}]+")
 
 
+# Particles and words of asking: every question has them, and short FAQ entries are full of them too.
+_FUNCTION_CHARACTERS = frozenset("的了吗呢吧啊呀嘛是我你您们请问在有和就也都还能可以会怎么什样个这那想一下")
+# A Chinese word of two characters counts as three lexemes, a product name or an error code only as one.
+_LATIN_WEIGHT = 2.0
+
+
+def query_lexemes(text: str) -> dict[str, float]:
+    """The lexemes of a question with their weights; those made of function characters alone are left out."""
+    return {
+        lexeme: count * (1.0 if _CJK_RUN.match(lexeme) else _LATIN_WEIGHT)
+        for lexeme, count in lexemes(text).items()
+        if not _FUNCTION_CHARACTERS.issuperset(lexeme)
+    }
+
+
 def lexemes(text: str) -> Counter[str]:
     """How often each lexeme occurs: words, and each Chinese character and pair of neighbours."""
     text = unicodedata.normalize("NFKC", text).lower()
