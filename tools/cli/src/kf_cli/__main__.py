@@ -1,12 +1,18 @@
 """The `kf` command and the status it leaves with: 0 done, 1 failed, 2 a setting must be mended first."""
 
+import asyncio
 import sys
 from typing import Annotated
 
+import httpx
 import typer
 from rich.console import Console
 
+from kf_cli import kb
 from kf_cli import run as run_command
+from kf_cli.config import read
+from kf_cli.ports import Ports
+from kf_cli.trace import TraceError, Traces, waterfall
 
 VERSION = "0.1.0"
 app = typer.Typer(
@@ -17,6 +23,7 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
     help="Kefu: AI customer service for WeCom KF (微信客服).",
 )
+app.add_typer(kb.app, name="kb")
 
 
 def _version(wanted: bool) -> None:
@@ -51,6 +58,42 @@ def run() -> None:
       DEEPSEEK_API_KEY=sk-... kf run
     """
     raise typer.Exit(run_command.run(Console()))
+
+
+@app.command()
+def trace(
+    wanted: Annotated[str, typer.Argument(metavar="ID", help="A trace id, msgid, turn id or command id.")],
+    url: Annotated[
+        str, typer.Option(envvar="KF_TRACES_URL", help="The local dashboard; default: KF_TRACES_PORT here.")
+    ] = "",
+) -> None:
+    """Draw the trace of one message as a waterfall: from the callback to the last send_msg.
+
+    [bold]Example[/]
+
+      kf trace 4bf92f3577b34da6a3ce929d0e0e4736
+    """
+    raise typer.Exit(asyncio.run(_trace(wanted, url or f"http://127.0.0.1:{read(Ports).kf_traces_port}")))
+
+
+async def _trace(wanted: str, url: str) -> int:
+    console = Console(highlight=False)
+    async with httpx.AsyncClient(trust_env=False) as client:
+        traces = Traces(url, client)
+        try:
+            found = [(trace_id, await traces.spans(trace_id)) for trace_id in await traces.find(wanted)]
+        except TraceError as error:
+            typer.echo(f"kf trace: {error}", err=True)
+            return 1
+    found = [(trace_id, spans) for trace_id, spans in found if spans]
+    if not found:
+        typer.echo(f"kf trace: no trace with {wanted}. Spans arrive about a second after the fact.", err=True)
+        return 1
+    for trace_id, spans in found:
+        console.print(f"[bold]{trace_id}[/] [dim]{len(spans)} spans  {url}/trace/{trace_id}[/]")
+        for line in waterfall(spans):
+            console.print(line, soft_wrap=True)
+    return 0
 
 
 def main() -> None:

@@ -66,7 +66,7 @@ async def _serve(layout: Layout, lock_fd: int, console: Console) -> int:
         log.is_open = True
         status = 0
         if work.done():
-            console.print(f"\n[bold red]Stopped:[/] {logview.plain(work.exception())}")
+            console.print(f"\n[bold red]Stopped:[/] {logview.plain(work.exception())}", soft_wrap=True)
             status = 1
         work.cancel()
         console.print("\nStopping ... [dim](once more Ctrl-C kills)[/]")
