@@ -73,10 +73,12 @@ class MessageApi:
 
     def _check_token(self, token: str) -> None:
         """Without a good Token there are ten calls a minute, then 45009 for a minute; a bad one is 95007."""
-        good = bool(token) and self._notifier.token_valid(token)
-        if good:
+        now, switches = self._world.clock.now(), self._world.switches
+        if token and self._notifier.token_valid(token):
+            if switches.sync_block_scope == "all" and self._tokenless.blocked(now):
+                raise WireError(45009)
             return
-        if self._tokenless.exceeded(self._world.switches.sync_tokenless_per_minute, self._world.clock.now()):
+        if self._tokenless.exceeded(switches.sync_tokenless_per_minute, now):
             self._judge.broke(Rule.TOKENLESS_SYNC)
             raise WireError(45009)
         if token:

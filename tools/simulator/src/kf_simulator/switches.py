@@ -18,6 +18,7 @@ class Switches(BaseModel):
     debug_calls_per_minute: int = Field(5, ge=0)
     sync_parallel: int = Field(5, ge=0)
     sync_tokenless_per_minute: int = Field(10, ge=0)
+    sync_block_scope: Literal["tokenless", "all"] = "tokenless"
     sync_limit_over: Literal["clamp", "error"] = "clamp"
     notice_shuffle_xml: bool = False
     window_errcode: int = 95002

@@ -27,11 +27,15 @@ class Penalty:
         self._window = SlidingWindow()
         self._blocked_until = 0.0
 
+    def blocked(self, now: float) -> bool:
+        """Whether the minute after a breach still runs."""
+        return now < self._blocked_until
+
     def exceeded(self, limit: int, now: float) -> bool:
         """Count a call; true while blocked and for the call that goes over. A limit of 0 is none."""
         if limit == 0:
             return False
-        if now < self._blocked_until:
+        if self.blocked(now):
             return True
         if self._window.add(now) <= limit:
             return False
