@@ -81,6 +81,7 @@ async def test_a_token_that_stays_dead_is_renewed_only_once(api: WecomApi, clien
             await send(client)
         assert caught.value.code == 42001
     assert api.paths().count(GETTOKEN) == 2
+    assert api.paths().count(SEND) == 4
 
 
 async def test_many_calls_that_meet_a_dead_token_cause_one_gettoken(

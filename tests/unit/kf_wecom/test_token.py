@@ -57,6 +57,16 @@ class BrokenVault:
         raise VaultUnavailableError
 
 
+class CountingVault(MemoryVault):
+    """Counts how often it is read."""
+
+    loads = 0
+
+    async def load(self) -> tuple[TokenState, int]:
+        self.loads += 1
+        return await super().load()
+
+
 @pytest.fixture
 def clock() -> Clock:
     return Clock()
@@ -229,6 +239,36 @@ async def test_two_sources_over_one_vault_share_token_and_refusal(gettoken: Gett
         with pytest.raises(ApiError):
             await source.refresh("T1")
     assert gettoken.calls == 2
+
+
+async def test_many_waiting_tasks_read_the_vault_once(gettoken: Gettoken, clock: Clock) -> None:
+    vault = CountingVault()
+    tokens = LocalToken(gettoken, vault=vault, clock=clock)
+    await asyncio.gather(*(tokens.get() for _ in range(20)))
+    assert vault.loads == 1
+
+
+async def test_while_one_replica_renews_the_others_use_the_old_token(
+    gettoken: Gettoken, clock: Clock
+) -> None:
+    vault = MemoryVault()
+    one, two = (LocalToken(gettoken, vault=vault, clock=clock) for _ in range(2))
+    await one.get()
+    clock.now += 7000
+    gettoken.hold.clear()
+    renewal = asyncio.create_task(one.get())
+    while gettoken.calls < 2:
+        await asyncio.sleep(0)
+    assert await asyncio.wait_for(two.get(), 5) == "T1"
+    gettoken.hold.set()
+    assert await renewal == await two.get() == "T2"
+
+
+async def test_a_vault_refuses_a_write_over_a_newer_one() -> None:
+    vault = MemoryVault()
+    assert await vault.store(TokenState(claimed_until=1), 0) == 1
+    assert await vault.store(TokenState(claimed_until=2), 0) is None
+    assert await vault.load() == (TokenState(claimed_until=1), 1)
 
 
 async def test_a_dead_claimant_holds_the_others_up_only_until_its_claim_ends(
