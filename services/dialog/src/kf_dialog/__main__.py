@@ -1,0 +1,106 @@
+"""Starts the dialog service: settings, adapters, then inbox, turns and relay until SIGTERM drains them."""
+
+from kf_contracts import streams
+from kf_runtime import grpc as kf_grpc
+from kf_runtime import lifecycle, logging, settings, telemetry
+from kf_runtime import nats as kf_nats
+from kf_runtime.postgres import TRANSIENT
+from nats.aio.client import Client
+
+from kf_dialog.answer import Answerer
+from kf_dialog.inbound import CONSUMER, Inbound
+from kf_dialog.knowledge import Knowledge
+from kf_dialog.listener import Listener
+from kf_dialog.model import Model
+from kf_dialog.relay import Relay
+from kf_dialog.schedule import Schedule
+from kf_dialog.settings import Settings
+from kf_dialog.store import Store, Timing
+from kf_dialog.turn import TurnWorker
+
+_FLUSH_SECONDS = 10.0
+"""What the drain may take beyond the turns: releasing leases, publishing the last replies."""
+
+
+async def serve(config: Settings) -> None:
+    """Run until SIGTERM or SIGINT, then finish what is in hand."""
+    stop = lifecycle.stop_on_signals()
+    dsn = config.database_url.get_secret_value()
+    store = await Store.open(dsn, timing(config))
+    client = await kf_nats.connect(config.nats_url, "kf-dialog")
+    js = client.jetstream()
+    await kf_nats.ensure_streams(js, streams.stream_configs(config.kf_nats_replicas))
+    channel = kf_grpc.channel(config.kf_dialog_knowledge_target)
+    knowledge = Knowledge(channel, config.collections, config.kf_dialog_default_collection)
+    model = open_model(config)
+    relay, inbound = Relay(store, js), Inbound(store, js)
+    schedule = Schedule(
+        store,
+        TurnWorker(store, Answerer(knowledge, model), relay.bell),
+        capacity=config.kf_dialog_turn_workers,
+        lease_seconds=config.kf_dialog_lease_seconds,
+        drain_seconds=config.kf_dialog_drain_seconds,
+    )
+    listener = Listener(dsn, schedule.hear, schedule.bell.ring)
+    health = kf_grpc.Server(config.kf_dialog_health_host, config.kf_dialog_health_port)
+    await health.start()
+    checks = {"nats": connected(client), "postgres": store.answers, "knowledge": knowledge.answers}
+    tasks = {
+        "inbox": kf_nats.consume(js, CONSUMER, inbound, stop=stop, on_park=inbound.park, transient=TRANSIENT),
+        "turns": schedule.run(stop),
+        # These two serve the turns in hand until the last one is stored and published.
+        "listener": listener.run(schedule.drained),
+        "relay": relay.run(schedule.drained),
+        "readiness": lifecycle.watch_ready(health, checks, stop),
+    }
+    try:
+        await lifecycle.supervise(stop, tasks, config.kf_dialog_drain_seconds + _FLUSH_SECONDS)
+    finally:
+        await health.stop(1)
+        await channel.close()
+        await model.close()
+        await client.close()
+        await store.close()
+
+
+def timing(config: Settings) -> Timing:
+    """The rules of merging and leases, in seconds."""
+    return Timing(
+        merge=config.kf_dialog_merge_ms / 1000,
+        join=config.kf_dialog_join_seconds,
+        lease=config.kf_dialog_lease_seconds,
+    )
+
+
+def open_model(config: Settings) -> Model:
+    """The endpoint the settings name."""
+    return Model.open(
+        config.deepseek_base_url,
+        config.deepseek_api_key.get_secret_value(),
+        config.deepseek_model,
+        config.kf_dialog_model_timeout_seconds,
+    )
+
+
+def connected(client: Client) -> lifecycle.Check:
+    """A check that NATS is connected."""
+
+    async def check() -> bool:
+        return bool(client.is_connected)
+
+    return check
+
+
+def main() -> None:
+    """Entry point of `python -m kf_dialog`."""
+    config = settings.load(Settings)
+    logging.setup("dialog", level=config.log_level, debug=config.debug, log_dir=config.kf_log_dir)
+    provider = telemetry.setup("dialog")
+    try:
+        lifecycle.run(serve(config), "dialog")
+    finally:
+        provider.shutdown()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,106 @@
+"""Takes each item of KF_INBOUND into the inbox, in order and once, and decides whether it wants an answer."""
+
+from typing import Literal, NamedTuple
+
+import structlog
+from kf_contracts import subjects
+from kf_contracts.events import DeadLetter, MessageReceived, PayloadError
+from kf_contracts.streams import KF_INBOUND
+from kf_runtime import nats as kf_nats
+from kf_runtime import telemetry
+from kf_runtime.logging import hashed
+from kf_runtime.nats import Consumer, Done, Outcome, Park
+from kf_wecom import models
+from nats.aio.msg import Msg
+from nats.js import JetStreamContext
+from opentelemetry import trace
+
+from kf_dialog.store import Store
+
+log = structlog.get_logger()
+
+# One in flight over all replicas: see docs/adr/0001.
+CONSUMER = Consumer(
+    stream=KF_INBOUND,
+    durable="dialog",
+    filter_subject=f"{subjects.INBOUND}.*",
+    template=f"{subjects.INBOUND}.{{open_kfid}}",
+    concurrency=1,
+    ack_wait=5.0,
+    max_ack_pending=1,
+)
+
+
+class Arrival(NamedTuple):
+    """How an item enters the inbox: waiting for an answer, or recorded only, and why."""
+
+    status: Literal["new", "ignored"]
+    reason: str = ""
+
+
+def classify(event: MessageReceived) -> Arrival:
+    """Only what a customer says wakes the bot (wecom-kf-api: origin 3); all else is recorded."""
+    if event.msgtype == "event":
+        body = event.item.get("event")
+        name = body.get("event_type") if isinstance(body, dict) else None
+        return Arrival("ignored", f"event:{name}")
+    if event.origin == models.Origin.SERVICER:
+        return Arrival("ignored", "servicer")
+    if event.origin != models.Origin.CUSTOMER:
+        return Arrival("ignored", f"origin:{event.origin}")
+    if not event.external_userid:
+        return Arrival("ignored", "no_customer")
+    return Arrival("new") if event.answerable else Arrival("ignored", "history")
+
+
+class Inbound:
+    """The handler of KF_INBOUND."""
+
+    def __init__(self, store: Store, js: JetStreamContext) -> None:
+        self._store, self._js = store, js
+
+    async def __call__(self, msg: Msg) -> Outcome:
+        """Store one item; a second delivery of it changes nothing."""
+        try:
+            event = MessageReceived.decode(msg.data)
+        except PayloadError as error:
+            return Park(str(error))
+        if not subjects.is_open_kfid(event.open_kfid):
+            return Park("open_kfid cannot be part of a subject, so a reply could not be sent")
+        await self._store_event(event)
+        return Done()
+
+    async def _store_event(self, event: MessageReceived) -> None:
+        arrival = classify(event)
+        await self._recall(event)
+        added = await self._store.record(event, telemetry.carrier(), *arrival)
+        outcome = arrival.reason or arrival.status if added else "duplicate"
+        fields = {
+            "kf.open_kfid": event.open_kfid,
+            "kf.msgid": event.msgid,
+            "kf.customer": hashed(event.external_userid),
+            "kf.outcome": outcome,
+        }
+        trace.get_current_span().set_attributes(fields)
+        log.info("inbound.stored", **{name.removeprefix("kf."): value for name, value in fields.items()})
+
+    async def _recall(self, event: MessageReceived) -> None:
+        item = models.parse_item(event.item)
+        if isinstance(item, models.Event) and isinstance(item.body, models.UserRecallMsg):
+            recalled = await self._store.recall(
+                event.open_kfid, event.external_userid, item.body.recall_msgid
+            )
+            log.info("inbound.recalled", msgid=item.body.recall_msgid, in_time=recalled)
+
+    async def park(self, msg: Msg, reason: str) -> None:
+        """Copy an item that can never be stored to KF_DEAD."""
+        letter = DeadLetter(
+            service="dialog", subject=msg.subject, reason=reason, payload=kf_nats.payload_base64(msg)
+        )
+        await kf_nats.publish(
+            self._js,
+            subjects.subject(subjects.DEAD, "dialog"),
+            letter.encode(),
+            msg_id=f"dialog-{msg.metadata.sequence.stream}",
+            template=f"{subjects.DEAD}.{{service}}",
+        )

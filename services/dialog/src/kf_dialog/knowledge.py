@@ -1,0 +1,82 @@
+"""Asks the knowledge service over gRPC: a deadline, one retry, passages as our own values."""
+
+import asyncio
+from time import monotonic
+from typing import Any
+
+import grpc
+import grpc.aio
+import structlog
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from kf_contracts.knowledge.v1 import knowledge_pb2, knowledge_pb2_grpc
+from kf_runtime.grpc import READY
+
+from kf_dialog.prompt import Found, Passage
+
+log = structlog.get_logger()
+
+_DEADLINE_SECONDS = 5.0
+_PASSAGES = 5
+
+
+class Knowledge:
+    """The knowledge service as a turn needs it."""
+
+    def __init__(self, channel: grpc.aio.Channel, collections: dict[str, str], default: str) -> None:
+        """collections: by open_kfid; `default` is for the others."""
+        self._stub: Any = knowledge_pb2_grpc.KnowledgeServiceStub(channel)
+        self._health: Any = health_pb2_grpc.HealthStub(channel)
+        self._collections, self._default = collections, default
+
+    async def answers(self) -> bool:
+        """True when the service says that it is ready."""
+        reply = await self._health.Check(health_pb2.HealthCheckRequest(service=READY), timeout=2)
+        return bool(reply.status == health_pb2.HealthCheckResponse.SERVING)
+
+    async def find(self, open_kfid: str, queries: tuple[str, ...]) -> Found:
+        """Passages for all queries together, best first; `available` is False when none could be asked.
+
+        Only what the service calls answerable counts: the merely nearest passages invite made-up answers.
+        """
+        started = monotonic()
+        collection = self._collections.get(open_kfid, self._default)
+        replies = await asyncio.gather(*(self._search(collection, query) for query in queries))
+        answered = [reply for reply in replies if reply is not None]
+        return Found(
+            passages=merge([[_passage(p) for p in r.passages] for r in answered if r.answerable], _PASSAGES),
+            available=bool(answered) or not queries,
+            seconds=monotonic() - started,
+        )
+
+    async def _search(self, collection: str, query: str) -> Any | None:
+        """One search; None when the service does not answer in time."""
+        request = knowledge_pb2.SearchRequest(collection=collection, query=query, limit=_PASSAGES)
+        deadline = monotonic() + _DEADLINE_SECONDS
+        try:
+            return await self._stub.Search(request, timeout=_DEADLINE_SECONDS)
+        except grpc.aio.AioRpcError as error:
+            if error.code() is not grpc.StatusCode.UNAVAILABLE:
+                log.warning("knowledge.failed", code=error.code().name)
+                return None
+        try:
+            # A restart of the service fits into the deadline: this time wait for the connection.
+            left = max(0.1, deadline - monotonic())
+            return await self._stub.Search(request, timeout=left, wait_for_ready=True)
+        except grpc.aio.AioRpcError as error:
+            log.warning("knowledge.failed", code=error.code().name)
+            return None
+
+
+def merge(rankings: list[list[Passage]], limit: int) -> tuple[Passage, ...]:
+    """Rankings as one, taking turns from the first on, each passage once."""
+    merged: dict[str, Passage] = {}
+    for rank in range(max(map(len, rankings), default=0)):
+        for ranking in rankings:
+            if rank < len(ranking):
+                merged.setdefault(ranking[rank].passage_id, ranking[rank])
+    return tuple(merged.values())[:limit]
+
+
+def _passage(found: knowledge_pb2.Passage) -> Passage:
+    titles = dict.fromkeys(filter(None, (found.title, *found.headings)))
+    return Passage(found.passage_id, " > ".join(titles) or found.source, found.text, found.question)

@@ -1,0 +1,151 @@
+"""Turns what a model writes into plain text that reads well in WeChat, which shows Markdown as it stands."""
+
+import html
+import re
+from collections.abc import Callable, Iterator, Sequence
+
+_THOUGHT = re.compile(r"<think(?:ing)?>.*?(?:</think(?:ing)?>|\Z)", re.DOTALL | re.IGNORECASE)
+_THOUGHT_END = re.compile(r"\A.*</think(?:ing)?>", re.DOTALL | re.IGNORECASE)
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\u200b\u2028\u2029\ufeff]")
+_FENCE = re.compile(r"^\s{0,12}(?:```|~~~)")
+_HEADING = re.compile(r"^\s{0,3}#{1,6}\s+(.*)$")
+_HEADING_END = re.compile(r"\s#+$")
+_RULE = re.compile(r"^\s{0,3}(?:(?:-\s*){3,}|(?:\*\s*){3,}|(?:_\s*){3,}|={3,})$")
+_QUOTE = re.compile(r"^\s{0,3}(?:>\s?)+")
+_BULLET = re.compile(r"^(\s{0,12})[-*+•]\s+(?:\[[ xX]\]\s+)?(.*)$")
+_TABLE_LINE = re.compile(r"^\s*\|?.*\|.*$")
+_URL = re.compile(r"https?://[^\s<>()\[\]\ue000-\uf8ff\u4e00-\u9fff，。；！？（）]+")
+_CODE = re.compile(r"(`{1,3})([^`\n]+)\1")
+_IMAGE_OR_LINK = re.compile(
+    r"!?\[([^\[\]\n]*)\]\(\s*<?((?:[^\s()<>]|\([^\s()]*\))+)>?(?:\s+[\"'][^\n\"']*[\"'])?\s*\)"
+)
+_AUTOLINK = re.compile(r"<((?:https?://|mailto:)[^\s<>]+)>")
+_TAG = re.compile(
+    r"</?(?:b|i|u|s|em|strong|p|div|span|font|sub|sup|ul|ol|li|h[1-6]|code|pre|center)(?:\s[^<>]*)?>", re.I
+)
+_BREAK = re.compile(r"<br\s*/?>|</p>|</li>|</div>", re.IGNORECASE)
+_ESCAPED = re.compile(r"\\([\\`*_{}\[\]()#+\-.!|>~])")
+# Marks touch no letter or digit of the Latin alphabet outside and no space inside: 2*3*4 and snake_case stay.
+_MARKED = [
+    re.compile(
+        rf"(?<![0-9A-Za-z{mark[-1]}]){mark}(?=[^\s{mark[-1]}])([^\n]{{0,300}}?[^\s{mark[-1]}]){mark}(?![0-9A-Za-z{mark[-1]}])"
+    )
+    for mark in (r"\*\*\*", r"___", r"__", r"~~", r"\*", r"_")
+]
+# Bold is never arithmetic, and in Chinese it often touches letters: 支持**iOS**和Android.
+_BOLD = re.compile(r"\*\*([^\n*]+(?:\*[^\n*]+)*)\*\*")
+_PRIVATE = 0xE000
+MAX_CHARS = 8_000
+
+
+def to_plain_text(markdown: str) -> str:
+    """Plain text without reasoning, Markdown, HTML or control characters; empty when nothing is left."""
+    lines = _without_thoughts(markdown)[:MAX_CHARS].expandtabs(4).split("\n")
+    text = "\n".join(line.rstrip() for line in _lines(lines))
+    return re.sub(r"\n{3,}", "\n\n", text).strip()
+
+
+def _without_thoughts(text: str) -> str:
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    text = _THOUGHT.sub("", text)
+    # Some templates open the thought in the prompt, so that only its end is in the answer.
+    text = _THOUGHT_END.sub("", text)
+    return _CONTROL.sub("", text)
+
+
+def _lines(lines: Sequence[str]) -> Iterator[str]:
+    in_code = False
+    at = 0
+    while at < len(lines):
+        line = lines[at]
+        if _FENCE.match(line):
+            in_code = not in_code
+        elif in_code:
+            yield line
+        elif _TABLE_LINE.match(line) and at + 1 < len(lines) and _is_separator(lines[at + 1]):
+            rows = _table(lines, at)
+            yield from _rows(_cells(line), rows)
+            at += 1 + len(rows)
+        else:
+            yield _line(line)
+        at += 1
+
+
+def _line(line: str) -> str:
+    if _RULE.match(line):
+        return ""
+    line = _QUOTE.sub("", line)
+    if heading := _HEADING.match(line):
+        return _inline(_HEADING_END.sub("", heading[1].rstrip()))
+    if bullet := _BULLET.match(line):
+        return f"{bullet[1]}• {_inline(bullet[2])}"
+    return _inline(line)
+
+
+def _is_separator(line: str) -> bool:
+    return "|" in line and "-" in line and not line.strip("|:- ")
+
+
+def _table(lines: Sequence[str], header: int) -> list[str]:
+    """The body lines of the table whose header is at `header`."""
+    body: list[str] = []
+    for line in lines[header + 2 :]:
+        if not line.strip() or "|" not in line:
+            break
+        body.append(line)
+    return body
+
+
+def _cells(line: str) -> list[str]:
+    return [_inline(cell.strip()) for cell in line.strip().removeprefix("|").removesuffix("|").split("|")]
+
+
+def _rows(header: list[str], rows: Sequence[str]) -> Iterator[str]:
+    """Two columns: `a：b`; more: `a（B：b；C：c）`, since a table has no shape in a chat bubble."""
+    for row in map(_cells, rows):
+        if len(header) == 2 and len(row) == 2:
+            yield f"• {row[0]}：{row[1]}"
+            continue
+        rest = [
+            f"{name}：{cell}" if name else cell
+            for name, cell in zip(header[1:], row[1:], strict=False)
+            if cell
+        ]
+        yield f"• {row[0]}（{'；'.join(rest)}）" if rest else f"• {row[0]}"
+
+
+def _inline(text: str) -> str:
+    """One line without its marks; code and escaped characters are kept as they are."""
+    kept: list[str] = []
+
+    def keep(content: str) -> str:
+        kept.append(content)
+        return chr(_PRIVATE + len(kept) - 1) if len(kept) < 6000 else content
+
+    text = re.sub(r"[\ue000-\uf8ff]", "", text)
+    text = _CODE.sub(lambda m: keep(m[2]), text)
+    text = _ESCAPED.sub(lambda m: keep(m[1]), text)
+    text = _links(text, keep)
+    text = _TAG.sub("", _BREAK.sub("\n", text))
+    text = html.unescape(text).replace("\xa0", " ")
+    text = _BOLD.sub(r"\1", text)
+    for marked in _MARKED:
+        text = marked.sub(r"\1", text)
+    return re.sub(r"[\ue000-\uf8ff]", lambda m: kept[ord(m[0]) - _PRIVATE], text)
+
+
+def _links(text: str, keep: Callable[[str], str]) -> str:
+    """`[text](url)` as `text (url)`; a URL keeps its underscores and asterisks."""
+
+    def link(match: re.Match[str]) -> str:
+        label, url = match[1].strip(), match[2].removeprefix("mailto:")
+        return keep(url) if label in ("", url) else f"{label} ({keep(url)})"
+
+    text = _IMAGE_OR_LINK.sub(link, text)
+    text = _AUTOLINK.sub(lambda m: keep(m[1].removeprefix("mailto:")), text)
+    return _URL.sub(lambda m: keep(_trimmed(m[0])) + m[0][len(_trimmed(m[0])) :], text)
+
+
+def _trimmed(url: str) -> str:
+    """A bare URL without the marks and stops that follow it: **https://a.b** ends in marks."""
+    return url.rstrip("*_~.,;:!?")

@@ -1,0 +1,114 @@
+"""Claims conversations as they fall due, keeps their leases alive, and gives all of them back at the end."""
+
+import asyncio
+
+import structlog
+from kf_runtime.postgres import TRANSIENT
+
+from kf_dialog.bell import Bell
+from kf_dialog.conversation import Claim
+from kf_dialog.store import Store
+from kf_dialog.turn import InHand, TurnWorker
+
+log = structlog.get_logger()
+
+_POLL_SECONDS = 1.0
+_LEAST_PAUSE_SECONDS = 0.005
+
+
+class Schedule:
+    """One loop that claims for `capacity` turns at a time; each turn is a task of its own."""
+
+    def __init__(
+        self, store: Store, worker: TurnWorker, *, capacity: int, lease_seconds: float, drain_seconds: float
+    ) -> None:
+        self._store, self._worker = store, worker
+        self._capacity, self._lease_seconds, self._drain_seconds = capacity, lease_seconds, drain_seconds
+        self._in_hand: dict[tuple[str, str], tuple[InHand, asyncio.Task[None]]] = {}
+        self.bell = Bell()
+        """Rung when something may have fallen due."""
+        self.drained = asyncio.Event()
+        """Set when no turn is in hand any more and none will be."""
+
+    def hear(self, open_kfid: str, external_userid: str, revision: int) -> None:
+        """News of a conversation: the turn in hand should know, and the next due time may have changed."""
+        if held := self._in_hand.get((open_kfid, external_userid)):
+            held[0].hear(revision)
+        self.bell.ring()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Claim and answer until `stop`, then wait for the turns in hand."""
+        renewing = asyncio.create_task(self._renew())
+        try:
+            while not stop.is_set():
+                await self.bell.wait(stop, await self._claim())
+        finally:
+            await self._drain()
+            renewing.cancel()
+            await asyncio.gather(renewing, return_exceptions=True)
+            self.drained.set()
+
+    async def _claim(self) -> float:
+        """Start what is due as far as there is room; seconds until it is worth looking again."""
+        room = self._capacity - len(self._in_hand)
+        if room <= 0:
+            return _POLL_SECONDS
+        try:
+            for claim in await self._store.claim(room):
+                self._start(claim)
+            due = await self._store.next_due()
+        except TRANSIENT as error:
+            log.warning("schedule.database_down", error=type(error).__name__)
+            return _POLL_SECONDS
+        return _POLL_SECONDS if due is None else min(_POLL_SECONDS, max(_LEAST_PAUSE_SECONDS, due))
+
+    def _start(self, claim: Claim) -> None:
+        in_hand = InHand(claim)
+        if lost := self._in_hand.get(claim.key):
+            # Our own lease ran out and we were given the conversation again: the older attempt is void.
+            lost[1].cancel()
+        task = asyncio.create_task(self._worker.work(in_hand))
+        self._in_hand[claim.key] = (in_hand, task)
+        task.add_done_callback(lambda _: self._ended(in_hand))
+
+    def _ended(self, in_hand: InHand) -> None:
+        held = self._in_hand.get(in_hand.claim.key)
+        if held and held[0] is in_hand:
+            del self._in_hand[in_hand.claim.key]
+        self.bell.ring()
+
+    async def _renew(self) -> None:
+        """Prolong all leases three times per lease; what was lost is cancelled, what grew is told."""
+        while True:
+            await asyncio.sleep(self._lease_seconds / 3)
+            held = list(self._in_hand.values())
+            if not held:
+                continue
+            try:
+                revisions = await self._store.renew([in_hand.claim for in_hand, _ in held])
+            except TRANSIENT as error:
+                log.warning("schedule.renew_failed", error=type(error).__name__)
+                continue
+            for in_hand, task in held:
+                revision = revisions.get(in_hand.claim.key)
+                if revision is not None:
+                    in_hand.hear(revision)
+                elif not in_hand.committing and not task.done():
+                    log.warning("schedule.lease_lost")
+                    task.cancel()
+
+    async def _drain(self) -> None:
+        tasks = {task for _, task in self._in_hand.values()}
+        if tasks:
+            await asyncio.wait(tasks, timeout=self._drain_seconds)
+        left = [(in_hand, task) for in_hand, task in self._in_hand.values() if not task.done()]
+        for in_hand, task in left:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            await self._give_back(in_hand.claim)
+
+    async def _give_back(self, claim: Claim) -> None:
+        try:
+            await self._store.settle(claim)
+        except TRANSIENT:
+            log.warning("schedule.left_to_lease")

@@ -1,0 +1,72 @@
+"""Turns a customer's message into what to search for: a follow-up needs the topic it follows."""
+
+import re
+from collections.abc import Sequence
+
+MAX_CHARS = 500
+
+_POINTING = re.compile(
+    r"(?:这|那|哪|该|此)(?:个|款|种|些|样|件|家|项|边|里)|它们?|[这那](?=[多怎能要可是有会什啥])|上面|刚才|刚刚|前面|之前说"
+    r"|^(?:那么|那|还有|另外|然后|所以|为什么|怎么办|多久|多少|多少钱|什么时候|可以吗|怎么弄)"
+    r"|呢[?？!！。]*$"
+    r"|\b(?:it|its|that|this|those|these|they|them|the one|same)\b"
+    r"|^(?:and|but|so|then|what about|how about|why|how long|how much|when)\b",
+    re.IGNORECASE,
+)
+_COURTESY = re.compile(
+    r"(?:你好|您好|在吗|在么|有人吗|谢谢|多谢|感谢|好的|好吧|嗯+|哦+|再见|拜拜"
+    r"|ok|okay|hi|hello|hey|thanks|thank you|bye)"
+    r"[\s，,。.!！~～?？啊呀哈了您你]*",
+    re.IGNORECASE,
+)
+_SHORT_CHARS = 12
+_SHORT_WORDS = 4
+
+
+def is_courtesy(text: str) -> bool:
+    """True for greetings, thanks and the like, which ask for nothing."""
+    return _COURTESY.fullmatch(text.strip()) is not None
+
+
+def points_back(text: str) -> bool:
+    """True when the text names its subject by a pronoun or not at all."""
+    return _POINTING.search(text.strip()) is not None and len(text) <= 60
+
+
+def is_short(text: str) -> bool:
+    """True when so little is said that the subject may be missing."""
+    words = text.split()
+    return len(text.strip()) <= _SHORT_CHARS or (text.isascii() and len(words) <= _SHORT_WORDS)
+
+
+def search_queries(text: str, earlier: Sequence[str]) -> tuple[str, ...]:
+    """One or two queries, the more promising first; `earlier`: the customer's last questions, oldest first.
+
+    A text that points back is searched together with its topic first, a merely short one by itself first.
+    """
+    text = _one_line(text)
+    if not text:
+        return ()
+    topic = "" if is_courtesy(text) or not (points_back(text) or is_short(text)) else _topic(earlier)
+    if not topic:
+        return (text[:MAX_CHARS],)
+    together = f"{topic} {text}"[-MAX_CHARS:]
+    alone = text[:MAX_CHARS]
+    return (together, alone) if points_back(text) else (alone, together)
+
+
+def _topic(earlier: Sequence[str]) -> str:
+    """The last question that stands by itself, with the follow-ups after it; at most three questions."""
+    chain: list[str] = []
+    for question in reversed(earlier):
+        question = _one_line(question)
+        if not question or is_courtesy(question):
+            continue
+        chain.insert(0, question)
+        if not points_back(question) or len(chain) == 3:
+            break
+    return " ".join(chain)
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

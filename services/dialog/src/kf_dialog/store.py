@@ -1,0 +1,227 @@
+"""The dialog schema: the inbox, leases on conversations, turns and the outbox, one named method per step."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from asyncpg import Connection
+from kf_contracts.events import MessageReceived, SendReply
+from kf_runtime import postgres
+from kf_runtime.postgres import Pool
+
+from kf_dialog.conversation import Claim, Commit, Exchange, Question, Turn, Work
+
+SCHEMA = "dialog"
+INBOX_CHANNEL = "kf_dialog_inbox"
+"""Payload: JSON [open_kfid, external_userid, revision], sent when something to answer changed."""
+
+_QUERIES = postgres.load_queries("kf_dialog")
+_CLOSE_SECONDS = 5.0
+_QUESTIONS = 100
+"""Messages one turn takes; a flood beyond that is the next turn's."""
+
+
+@dataclass(frozen=True)
+class Timing:
+    """When unanswered messages fall due, and how long a claim lives; seconds."""
+
+    merge: float
+    join: float
+    lease: float
+
+
+@dataclass(frozen=True)
+class Command:
+    """One row of the outbox that is not published yet."""
+
+    id: int
+    command_id: str
+    open_kfid: str
+    payload: bytes
+    carrier: dict[str, str]
+
+
+@dataclass
+class Batch:
+    """Commands in order, and the ids of those that are on the stream by now."""
+
+    commands: tuple[Command, ...]
+    published: list[int] = field(default_factory=list)
+
+
+class Store:
+    """All SQL of the service. Every method may raise what `postgres.TRANSIENT` lists."""
+
+    def __init__(self, pool: Pool, timing: Timing) -> None:
+        self._pool, self._timing = pool, timing
+
+    @classmethod
+    async def open(cls, dsn: str, timing: Timing) -> Self:
+        """Connect and bring the schema up to date.
+
+        Raises:
+            postgres.DatabaseError: with the remedy.
+        """
+        pool = await postgres.connect(dsn, SCHEMA, init=_codecs)
+        await postgres.migrate(pool, SCHEMA, postgres.load_migrations("kf_dialog"))
+        return cls(pool, timing)
+
+    async def close(self) -> None:
+        """Close the connections; those that do not end within a few seconds are cut."""
+        try:
+            await asyncio.wait_for(self._pool.close(), _CLOSE_SECONDS)
+        except TimeoutError:
+            self._pool.terminate()
+
+    async def answers(self) -> bool:
+        """True when the database answers."""
+        return bool(await self._pool.fetchval("SELECT true"))
+
+    async def record(self, event: MessageReceived, carrier: dict[str, str], status: str, reason: str) -> bool:
+        """Store one item; status `new` makes its conversation due. False: it was stored before."""
+        return bool(
+            await self._pool.fetchval(
+                _QUERIES.record,
+                event.open_kfid,
+                event.external_userid,
+                event.msgid,
+                event.origin,
+                event.msgtype,
+                event.send_time,
+                _storable(event.item),
+                carrier,
+                status,
+                reason,
+                self._timing.merge,
+                self._timing.join,
+            )
+        )
+
+    async def recall(self, open_kfid: str, external_userid: str, msgid: str) -> bool:
+        """Take a message back that is not answered yet; False when there is none."""
+        async with self._pool.acquire() as connection, connection.transaction():
+            # In the order in which commit() locks, or the two could wait for each other.
+            await connection.fetch(_QUERIES.lock_conversation, open_kfid, external_userid)
+            return bool(await connection.fetchval(_QUERIES.recall, open_kfid, external_userid, msgid))
+
+    async def claim(self, limit: int) -> list[Claim]:
+        """Take up to `limit` due conversations that nobody holds, each under a lease."""
+        return [Claim(*row) for row in await self._pool.fetch(_QUERIES.claim, limit, self._timing.lease)]
+
+    async def next_due(self) -> float | None:
+        """Seconds until the next conversation falls due; None when none is waiting."""
+        seconds: float | None = await self._pool.fetchval(_QUERIES.next_due)
+        return seconds
+
+    async def renew(self, claims: Iterable[Claim]) -> dict[tuple[str, str], int]:
+        """Prolong leases; the revision of each conversation that is still ours, by its key."""
+        columns = zip(*((c.open_kfid, c.external_userid, c.token) for c in claims), strict=True)
+        rows = await self._pool.fetch(_QUERIES.renew, *map(list, columns), self._timing.lease)
+        return {(row["open_kfid"], row["external_userid"]): row["revision"] for row in rows}
+
+    async def load(self, claim: Claim, exchanges: int) -> Work | None:
+        """The unanswered messages and the last `exchanges` turns; None when nothing waits any more."""
+        rows = await self._pool.fetch(_QUERIES.load, *claim.key, self._timing.join, _QUESTIONS)
+        if not rows:
+            return None
+        past = await self._pool.fetch(_QUERIES.history, *claim.key, exchanges)
+        return Work(
+            revision=rows[0]["revision"],
+            waiting_since=rows[0]["waiting_since"],
+            join_left=rows[0]["join_left"],
+            questions=tuple(Question(r["msgid"], r["position"], r["item"], r["carrier"]) for r in rows),
+            history=tuple(Exchange(*row) for row in reversed(past)),
+        )
+
+    async def commit(self, claim: Claim, turn: Turn, command: SendReply, *, accept_newer: bool) -> Commit:
+        """Store turn, reply and command and mark the messages answered: all of it or nothing.
+
+        accept_newer: messages that arrived meanwhile are left to the next turn instead of spoiling this one.
+        """
+        async with self._pool.acquire() as connection, connection.transaction():
+            revision = await connection.fetchval(_QUERIES.lock_claim, *claim.key, claim.token)
+            if revision is None:
+                return Commit.LOST
+            if revision != turn.work.revision and not accept_newer:
+                return Commit.NEWER
+            answered = await connection.fetch(
+                _QUERIES.answer_messages, *claim.key, list(command.in_reply_to), turn.turn_id
+            )
+            if not answered:
+                return Commit.NEWER
+            await self._add(connection, claim, turn, command)
+            return Commit.DONE
+
+    async def _add(self, connection: Any, claim: Claim, turn: Turn, command: SendReply) -> None:
+        work, answer = turn.work, turn.answer
+        await connection.execute(
+            _QUERIES.add_turn,
+            *claim.key,
+            turn.turn_id,
+            work.questions[-1].position,
+            list(command.in_reply_to),
+            answer.question,
+            answer.text,
+            answer.outcome,
+            answer.model,
+            answer.input_tokens,
+            answer.output_tokens,
+            list(answer.passage_ids),
+            work.waiting_since,
+            answer.search_seconds,
+            answer.model_seconds,
+            turn.carrier,
+        )
+        payload = command.encode().decode()
+        await connection.execute(_QUERIES.add_command, command.command_id, *claim.key, payload, turn.carrier)
+        await self._settle(connection, claim)
+
+    async def settle(self, claim: Claim) -> None:
+        """Give the claim back; what is unanswered falls due by the merge rule. Nothing if it was lost."""
+        async with self._pool.acquire() as connection:
+            await self._settle(connection, claim)
+
+    async def _settle(self, connection: Any, claim: Claim) -> None:
+        timing = self._timing
+        await connection.execute(_QUERIES.settle, *claim.key, claim.token, timing.merge, timing.join)
+
+    async def postpone(self, claim: Claim) -> None:
+        """Give the claim back after a failure; it falls due again after 1, 2, 4 ... at most 60 s."""
+        await self._pool.execute(_QUERIES.postpone, *claim.key, claim.token)
+
+    @asynccontextmanager
+    async def outbox(self, limit: int) -> AsyncIterator[Batch]:
+        """The oldest unpublished commands; those in `published` at the end are marked.
+
+        One batch at a time over all replicas: two at once could mix up a conversation's order.
+        """
+        async with self._pool.acquire() as connection, connection.transaction():
+            await connection.fetch(_QUERIES.lock_outbox)
+            rows = await connection.fetch(_QUERIES.unpublished, limit)
+            batch = Batch(
+                tuple(
+                    Command(r["id"], r["command_id"], r["open_kfid"], r["payload"].encode(), r["carrier"])
+                    for r in rows
+                )
+            )
+            yield batch
+            if batch.published:
+                await connection.execute(_QUERIES.mark_published, batch.published)
+
+
+async def _codecs(connection: Connection[Any]) -> None:
+    await connection.set_type_codec("jsonb", schema="pg_catalog", encoder=json.dumps, decoder=json.loads)
+
+
+def _storable(value: Any) -> Any:
+    """The same JSON value without what PostgreSQL cannot hold: NUL and lone surrogates become U+FFFD."""
+    if isinstance(value, str):
+        return value.replace("\x00", "\ufffd").encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+    if isinstance(value, list):
+        return [_storable(entry) for entry in value]
+    if isinstance(value, dict):
+        return {_storable(name): _storable(entry) for name, entry in value.items()}
+    return value
