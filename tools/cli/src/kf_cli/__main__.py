@@ -8,6 +8,7 @@ import httpx
 import typer
 from rich.console import Console
 
+from kf_cli import demo as demo_command
 from kf_cli import kb
 from kf_cli import run as run_command
 from kf_cli.config import read
@@ -58,6 +59,26 @@ def run() -> None:
       DEEPSEEK_API_KEY=sk-... kf run
     """
     raise typer.Exit(run_command.run(Console()))
+
+
+@app.command()
+def demo(
+    keep: Annotated[bool, typer.Option("--keep", help="Leave everything running until Ctrl-C.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Run a scripted conversation of several customers and check every answer and its trace.
+
+    Nothing real is touched: free ports, a temporary folder, everything simulated or embedded.
+    Leaves with 0 only if every customer got the right answer exactly once.
+
+    [bold]Examples[/]
+
+      kf demo
+
+      kf demo --json > result.json
+    """
+    console = Console(stderr=True) if as_json else Console()
+    raise typer.Exit(demo_command.demo(console, keep=keep, as_json=as_json))
 
 
 @app.command()

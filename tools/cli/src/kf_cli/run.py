@@ -84,7 +84,7 @@ async def _live(stack: Stack, console: Console, log: logview.MergedLog) -> None:
         with console.status("Loading the sample knowledge base ..."):
             changed = await load_sample(stack.layout)
         console.print(f"  [green]ready[/] sample knowledge base [dim]({changed} documents new)[/]")
-    console.print(_summary(stack.layout))
+    console.print(_summary(stack.layout), soft_wrap=True)
     log.is_open = True
     raise await stack.wait_death()
 

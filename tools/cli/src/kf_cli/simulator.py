@@ -1,0 +1,101 @@
+"""The simulator's control API as the demo and the end-to-end tests use it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+_SECONDS = 30.0
+_LONG_POLL_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of a transcript; `direction` is customer, app, servicer or event."""
+
+    number: int
+    direction: str
+    msgid: str
+    msgtype: str
+    text: str
+    failed: bool
+
+
+@dataclass(frozen=True)
+class Chat:
+    """One customer at one KF account."""
+
+    open_kfid: str
+    external_userid: str
+
+    @property
+    def path(self) -> str:
+        """Its place in the control API."""
+        return f"/control/chats/{self.open_kfid}/{self.external_userid}"
+
+
+class Simulator:
+    """Customers who write, and what they see; a context manager around one HTTP client."""
+
+    def __init__(self, url: str) -> None:
+        self._client = httpx.AsyncClient(base_url=url, timeout=_SECONDS, trust_env=False)
+
+    async def __aenter__(self) -> "Simulator":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._client.aclose()
+
+    async def accounts(self) -> dict[str, str]:
+        """open_kfid of each KF account by its name."""
+        return {
+            account["name"]: account["open_kfid"] for account in await self._call("GET", "/control/accounts")
+        }
+
+    async def meet(self, open_kfid: str, nickname: str) -> Chat:
+        """A new customer at an account."""
+        customer = await self._call("POST", "/control/customers", {"nickname": nickname})
+        return Chat(open_kfid, customer["external_userid"])
+
+    async def write(self, chat: Chat, text: str) -> str:
+        """The customer sends a text; returns its msgid."""
+        line = await self._call("POST", f"{chat.path}/messages", {"text": text})
+        return str(line["msgid"])
+
+    async def send(self, chat: Chat, msgtype: str, body: dict[str, Any]) -> str:
+        """The customer sends something else than text; returns its msgid."""
+        line = await self._call("POST", f"{chat.path}/messages", {"msgtype": msgtype, "body": body})
+        return str(line["msgid"])
+
+    async def transcript(self, chat: Chat, after: int = -1, *, wait: bool = False) -> list[Line]:
+        """The lines behind number `after`; with `wait` it lasts up to five seconds until there is one."""
+        seconds = _LONG_POLL_SECONDS if wait else 0
+        reply = await self._call("GET", f"{chat.path}/transcript?after={after}&wait_seconds={seconds}")
+        return [_line(entry) for entry in reply["entries"]]
+
+    async def judge(self) -> dict[str, Any]:
+        """Calls by API and errcode, and the rules that a correct client would not have broken."""
+        found: dict[str, Any] = await self._call("GET", "/judge")
+        return found
+
+    async def control(self, method: str, path: str, body: Any = None) -> Any:
+        """Anything else of the control API, such as ("POST", "/control/faults", {...})."""
+        return await self._call(method, path, body)
+
+    async def _call(self, method: str, path: str, body: Any = None) -> Any:
+        reply = await self._client.request(method, path, json=body)
+        reply.raise_for_status()
+        return reply.json() if reply.content else None
+
+
+def _line(entry: dict[str, Any]) -> Line:
+    body = entry["body"]
+    text = str(body.get("content", "")) if isinstance(body, dict) else ""
+    return Line(
+        number=entry["number"],
+        direction=entry["direction"],
+        msgid=entry["msgid"],
+        msgtype=entry["msgtype"],
+        text=text or f"[{entry['msgtype']}]",
+        failed=entry["fail_type"] is not None,
+    )
