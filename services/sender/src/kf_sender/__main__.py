@@ -1,0 +1,119 @@
+"""Starts the sender: settings, PostgreSQL, NATS, WeCom's client, then intake, dispatcher and relay."""
+
+import asyncio
+from functools import partial
+
+from kf_contracts import streams
+from kf_runtime import lifecycle, logging, nats, postgres, settings, telemetry
+from kf_runtime.grpc import Server
+from kf_wecom.client import WecomClient, fetch_token
+from kf_wecom.token import SharedToken, TokenSource
+from kf_wecom.transport import Transport
+from nats.aio.client import Client
+from nats.js import JetStreamContext
+
+from kf_sender.delivery import Courier, RefusalStands
+from kf_sender.dispatch import Dispatcher
+from kf_sender.intake import CONSUMER, Intake
+from kf_sender.pacing import Pacing
+from kf_sender.relay import Relay
+from kf_sender.settings import SenderSettings
+from kf_sender.store import SCHEMA, Store
+
+# Besides the workers: intake, relay, readiness, claims.
+_OTHER_CONNECTIONS = 4
+
+
+async def serve(config: SenderSettings, pacing: Pacing, stop: asyncio.Event) -> None:
+    """Run until `stop`, then finish the sends in hand."""
+    server = Server(config.kf_sender_health_host, config.kf_sender_health_port)
+    await server.start()
+    client = await nats.connect_unless(stop, config.nats_url, "kf-sender")
+    if client is None:
+        return
+    pool = await postgres.connect(
+        config.database_url.get_secret_value(),
+        SCHEMA,
+        max_size=config.kf_sender_workers + _OTHER_CONNECTIONS,
+    )
+    await postgres.migrate(pool, SCHEMA, postgres.load_migrations("kf_sender"))
+    js = client.jetstream()
+    await nats.ensure_streams(js, streams.stream_configs(config.kf_nats_replicas))
+    await nats.ensure_buckets(js, streams.bucket_configs(config.kf_nats_replicas))
+    transport = Transport(config.wecom_api_base, max_connections=2 * config.kf_sender_workers)
+    try:
+        tokens = await shared_token(config, transport, js)
+        await run(config, pacing, stop, server, client, Store(pool, pacing), transport, tokens)
+    finally:
+        await transport.aclose()
+        await client.close()
+        await pool.close()
+        await server.stop(1.0)
+
+
+async def run(
+    config: SenderSettings,
+    pacing: Pacing,
+    stop: asyncio.Event,
+    server: Server,
+    client: Client,
+    store: Store,
+    transport: Transport,
+    tokens: TokenSource,
+) -> None:
+    """The service's loops over what it was given."""
+    wake, settled = asyncio.Event(), asyncio.Event()
+    js = client.jetstream()
+    courier = Courier(
+        store, WecomClient(transport, RefusalStands(tokens)), WecomClient(transport, tokens), pacing
+    )
+    intake = Intake(store, js, config.kf_sender_max_parts, wake)
+    dispatcher = Dispatcher(
+        store, courier, workers=config.kf_sender_workers, pacing=pacing, wake=wake, settled=settled
+    )
+
+    async def connected() -> bool:
+        return client.is_connected
+
+    await lifecycle.supervise(
+        stop,
+        {
+            "intake": nats.consume(
+                js, CONSUMER, intake, stop=stop, on_park=intake.on_park, transient=postgres.TRANSIENT
+            ),
+            "dispatch": dispatcher.run(stop),
+            "relay": Relay(store, js, settled).run(stop),
+            "readiness": lifecycle.watch_ready(server, {"nats": connected, "postgres": store.answers}, stop),
+        },
+        config.kf_sender_drain_seconds,
+    )
+
+
+async def shared_token(config: SenderSettings, transport: Transport, js: JetStreamContext) -> SharedToken:
+    """The access token that all replicas share."""
+    secret = config.wecom_kf_secret.get_secret_value()
+    return SharedToken(
+        partial(fetch_token, transport, config.wecom_corp_id, secret),
+        bucket=await js.key_value(streams.KV_TOKEN),
+        corp_id=config.wecom_corp_id,
+        secret=secret,
+    )
+
+
+async def _serve_until_signal(config: SenderSettings) -> None:
+    await serve(config, Pacing(slots=config.kf_sender_rate_per_minute), lifecycle.stop_on_signals())
+
+
+def main() -> None:
+    """Entry point of `python -m kf_sender`."""
+    config = settings.load(SenderSettings)
+    logging.setup("sender", level=config.log_level, debug=config.debug, log_dir=config.kf_log_dir)
+    provider = telemetry.setup("sender")
+    try:
+        lifecycle.run(_serve_until_signal(config), "sender")
+    finally:
+        provider.shutdown()
+
+
+if __name__ == "__main__":
+    main()

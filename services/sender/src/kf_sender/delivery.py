@@ -1,0 +1,203 @@
+"""One attempt to deliver one part: under a lease, judged, recorded, and seen in the trace."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+import structlog
+from kf_runtime import telemetry
+from kf_runtime.logging import hashed
+from kf_runtime.postgres import TRANSIENT
+from kf_wecom.client import WecomClient
+from kf_wecom.content import Text
+from kf_wecom.errcodes import lookup
+from kf_wecom.errors import WecomError
+from kf_wecom.token import TokenSource
+from opentelemetry import trace
+from opentelemetry.trace import Span, SpanKind, Status, StatusCode
+
+from kf_sender import verdict as judge
+from kf_sender.pacing import Pacing
+from kf_sender.store import Claimed, Settled, Store
+from kf_sender.verdict import Action, Verdict
+
+_RECORD_AGAIN_SECONDS = 0.5
+_NEW, _ASSISTANT = 0, 1
+_CALM = frozenset({Action.DELIVERED, Action.RETRY, Action.HOLD, Action.PARK})
+
+log = structlog.get_logger()
+tracer = trace.get_tracer("kf_sender")
+
+
+class RefusalStands:
+    """A token source for send_msg: a refused token is renewed, but the refusal is handed on.
+
+    The client would send again at once; that second call needs a slot of the limiter like any other.
+    """
+
+    def __init__(self, tokens: TokenSource) -> None:
+        self._tokens = tokens
+
+    async def get(self) -> str:
+        """As the source below."""
+        return await self._tokens.get()
+
+    async def refresh(self, stale: str) -> str:
+        """Renew the token for the next attempt and return the refused one."""
+        with suppress(WecomError):
+            await self._tokens.refresh(stale)
+        return stale
+
+
+class Courier:
+    """Carries claimed parts to WeCom; `sends` makes only the send_msg calls, over RefusalStands."""
+
+    def __init__(self, store: Store, sends: WecomClient, states: WecomClient, pacing: Pacing) -> None:
+        self._store = store
+        self._sends = sends
+        self._states = states
+        self._pacing = pacing
+
+    async def deliver(self, claimed: Claimed, began: float) -> None:
+        """Make the attempt that was claimed at `began` (the loop's clock) and record how it ended."""
+        with tracer.start_as_current_span(
+            "send",
+            context=telemetry.context_from(claimed.carrier),
+            kind=SpanKind.INTERNAL,
+            attributes={
+                "kf.open_kfid": claimed.open_kfid,
+                "kf.customer": hashed(claimed.external_userid),
+                "kf.command_id": claimed.command_id,
+                "kf.part": claimed.part_no,
+                "kf.parts": claimed.parts_total,
+                "kf.attempt": claimed.attempt,
+                "kf.limiter_wait_ms": round(claimed.queued_seconds * 1000),
+            },
+        ) as span:
+            verdict = await self._under_lease(claimed, began)
+            settled = await self._record(claimed, verdict)
+            _show(span, verdict)
+            _log(claimed, verdict, settled)
+
+    async def _under_lease(self, claimed: Claimed, began: float) -> Verdict:
+        """The attempt, cut off when the lease ends: a replica that was paused must not send later."""
+        try:
+            async with asyncio.timeout_at(began + self._pacing.lease) as limit, self._kept(claimed, limit):
+                return await self._attempt(claimed)
+        except Exception as error:
+            # The lease ran out, or a bug: either way nobody knows whether the request left.
+            log.exception("send.cut_off", command_id=claimed.command_id, attempt=claimed.attempt)
+            return judge.of_crash(error, attempts=claimed.attempt, pacing=self._pacing)
+
+    @asynccontextmanager
+    async def _kept(self, claimed: Claimed, limit: asyncio.Timeout) -> AsyncIterator[None]:
+        """Prolong the lease as long as the attempt lasts; losing it ends the attempt."""
+
+        async def keep() -> None:
+            loop = asyncio.get_running_loop()
+            while True:
+                await asyncio.sleep(self._pacing.lease / 3)
+                asked = loop.time()
+                try:
+                    kept = await self._store.extend(claimed)
+                except TRANSIENT as error:
+                    log.warning("send.lease_not_extended", error=type(error).__name__)
+                    continue
+                limit.reschedule(asked + self._pacing.lease if kept else asked)
+
+        task = asyncio.create_task(keep())
+        try:
+            yield
+        finally:
+            task.cancel()
+
+    async def _attempt(self, claimed: Claimed) -> Verdict:
+        if claimed.look_first:
+            seen = await self._judged_by_state(claimed, None)
+            if seen.action is not Action.RETRY:
+                return seen
+        try:
+            await self._sends.send_msg(
+                touser=claimed.external_userid,
+                open_kfid=claimed.open_kfid,
+                content=Text(content=claimed.text),
+                msgid=claimed.msgid,
+            )
+        except WecomError as error:
+            verdict = judge.of_send(error, attempts=claimed.attempt, mends=claimed.mends, pacing=self._pacing)
+            if verdict.action is Action.INSPECT:
+                return await self._judged_by_state(claimed, verdict)
+            return verdict
+        return judge.DELIVERED
+
+    async def _judged_by_state(self, claimed: Claimed, refusal: Verdict | None) -> Verdict:
+        """Who has the session decides; a new session is taken by the assistant, for one more try."""
+        chat = {"open_kfid": claimed.open_kfid, "external_userid": claimed.external_userid}
+        try:
+            state = await self._states.service_state_get(**chat)
+            verdict = judge.of_state(
+                refusal or judge.NOT_TRIED, state, mends=claimed.mends, pacing=self._pacing
+            )
+            if refusal and verdict.action is Action.RETRY and state.service_state == _NEW:
+                await self._states.service_state_trans(**chat, service_state=_ASSISTANT)
+        except WecomError as error:
+            return judge.of_lookup(error, refusal, attempts=claimed.attempt, pacing=self._pacing)
+        return verdict
+
+    async def _record(self, claimed: Claimed, verdict: Verdict) -> Settled:
+        """Settle, however long PostgreSQL is away: the outcome is known nowhere else."""
+        while True:
+            try:
+                if verdict.shared_pause:
+                    await self._store.pause_all(verdict.shared_pause)
+                return await self._store.settle(claimed, verdict)
+            except TRANSIENT as error:
+                log.warning("send.not_recorded_yet", error=type(error).__name__)
+                await asyncio.sleep(_RECORD_AGAIN_SECONDS)
+
+
+def _show(span: Span, verdict: Verdict) -> None:
+    span.set_attribute("kf.outcome", verdict.action)
+    if verdict.errcode is not None:
+        span.set_attribute("kf.errcode", verdict.errcode)
+    if verdict.action is not Action.DELIVERED:
+        span.set_status(Status(StatusCode.ERROR, str(verdict.action)))
+
+
+def _log(claimed: Claimed, verdict: Verdict, settled: Settled) -> None:
+    facts = {
+        "command_id": claimed.command_id,
+        "part": claimed.part_no,
+        "parts": claimed.parts_total,
+        "attempt": claimed.attempt,
+        "open_kfid": claimed.open_kfid,
+        "customer": hashed(claimed.external_userid),
+        "outcome": str(verdict.action),
+        "errcode": verdict.errcode,
+        "reason": verdict.reason,
+    }
+    if verdict.action is Action.DELIVERED and verdict.errcode:
+        log.error("send.msgid_used_counts_as_sent", **facts)
+    elif verdict.action is Action.FAIL:
+        log.error("send.failed", **facts)
+    else:
+        (log.info if verdict.action in _CALM else log.warning)("send.settled", **facts)
+    if not settled.recorded:
+        log.warning("send.overtaken", command_id=claimed.command_id, part=claimed.part_no)
+    if settled.account_resumed:
+        log.warning("account.accepted_again", open_kfid=claimed.open_kfid)
+    if settled.alert_pause_seconds is not None:
+        _alert(claimed, verdict, settled.alert_pause_seconds)
+
+
+def _alert(claimed: Claimed, verdict: Verdict, pause_seconds: float) -> None:
+    """What an operator must mend, once per account and some minutes."""
+    log.error(
+        "account.refused",
+        open_kfid=claimed.open_kfid,
+        errcode=verdict.errcode,
+        reason=verdict.reason,
+        remedy=verdict.remedy_zh,
+        menu=lookup(verdict.errcode).menu if verdict.errcode is not None else "",
+        next_try_seconds=round(pause_seconds),
+    )

@@ -1,0 +1,94 @@
+"""Takes commands from KF_OUTBOUND into the ledger; from there on nothing can be lost."""
+
+import asyncio
+
+import structlog
+from kf_contracts import subjects
+from kf_contracts.events import DeadLetter, PayloadError, SendReply
+from kf_contracts.streams import KF_OUTBOUND
+from kf_runtime import telemetry
+from kf_runtime.logging import hashed
+from kf_runtime.nats import Consumer, Done, Outcome, Park, payload_base64, publish
+from nats.aio.msg import Msg
+from nats.js import JetStreamContext
+from opentelemetry import trace
+
+from kf_sender.plan import plan
+from kf_sender.store import Store
+
+SERVICE = "sender"
+DEAD_TEMPLATE = "kf.dead.{service}"
+
+# One message at a time, all replicas together: the order of the stream is the order of the ledger.
+CONSUMER = Consumer(
+    stream=KF_OUTBOUND,
+    durable=SERVICE,
+    filter_subject=f"{subjects.OUTBOUND}.*",
+    template="kf.outbound.{open_kfid}",
+    concurrency=1,
+    max_ack_pending=1,
+    ack_wait=8.0,
+)
+
+log = structlog.get_logger()
+
+
+class Intake:
+    """The handler of KF_OUTBOUND; `wake` is set when there is something new to send."""
+
+    def __init__(self, store: Store, js: JetStreamContext, max_parts: int, wake: asyncio.Event) -> None:
+        self._store = store
+        self._js = js
+        self._max_parts = max_parts
+        self._wake = wake
+
+    async def __call__(self, msg: Msg) -> Outcome:
+        """Store one command with its parts; a redelivery changes nothing."""
+        try:
+            command = read(msg.data)
+        except PayloadError as error:
+            return Park(str(error))
+        planned = plan(command.text, self._max_parts)
+        span = trace.get_current_span()
+        span.set_attributes(
+            {
+                "kf.command_id": command.command_id,
+                "kf.turn_id": command.turn_id,
+                "kf.open_kfid": command.open_kfid,
+                "kf.customer": hashed(command.external_userid),
+                "kf.parts": len(planned.parts),
+            }
+        )
+        new = await self._store.accept(command, planned, telemetry.carrier())
+        span.set_attribute("kf.outcome", "stored" if new else "duplicate")
+        log.info(
+            "command.stored" if new else "command.duplicate",
+            command_id=command.command_id,
+            open_kfid=command.open_kfid,
+            customer=hashed(command.external_userid),
+            parts=len(planned.parts),
+            remark=planned.remark,
+        )
+        self._wake.set()
+        return Done()
+
+    async def on_park(self, msg: Msg, reason: str) -> None:
+        """Copy a message that is no command to KF_DEAD, whole: no other store has it."""
+        letter = DeadLetter(service=SERVICE, subject=msg.subject, reason=reason, payload=payload_base64(msg))
+        await publish(
+            self._js,
+            subjects.subject(subjects.DEAD, SERVICE),
+            letter.encode(),
+            msg_id=f"{SERVICE}:outbound:{msg.metadata.sequence.stream}",
+            template=DEAD_TEMPLATE,
+        )
+
+
+def read(data: bytes) -> SendReply:
+    """A command that can be stored and reported about; PayloadError otherwise."""
+    command = SendReply.decode(data)
+    if not subjects.is_open_kfid(command.open_kfid):
+        raise PayloadError("SendReply: open_kfid: cannot be an open_kfid")
+    if not command.external_userid or "\x00" in command.external_userid + command.turn_id:
+        raise PayloadError("SendReply: external_userid, turn_id: empty or with a NUL")
+    return command

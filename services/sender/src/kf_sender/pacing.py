@@ -1,0 +1,38 @@
+"""How fast and how patient the sender is: the numbers that all of its loops share."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+
+@dataclass(frozen=True)
+class Pacing:
+    """Durations in seconds; the defaults are right for WeCom, tests shrink them."""
+
+    slots: int = 20
+    """send_msg calls in any window, all replicas together."""
+    window: float = 60.0
+    guard: float = 0.1
+    """Added to the window, since the two clocks need not tick alike."""
+    calls: int = 50
+    """Calls at the same time, all replicas together; 45033 lowers it for a while."""
+    recovery: float = 300.0
+    """From half speed after 45009 back to full."""
+    lease: float = 15.0
+    """A customer whose sender died is taken over after this long."""
+    poll: float = 0.5
+    """How often a replica looks for work that another one stored."""
+    retry_first: float = 1.0
+    retry_most: float = 60.0
+    account_first: float = 30.0
+    account_most: float = 600.0
+    alert_every: float = 600.0
+    """One alert per account and this time, while it is refused."""
+
+    @property
+    def span(self) -> timedelta:
+        """How long an ended call counts."""
+        return timedelta(seconds=self.window + self.guard)
+
+    def backoff(self, attempts: int) -> float:
+        """Seconds before the next attempt: doubling from `retry_first` up to `retry_most`."""
+        return float(min(self.retry_first * 2 ** min(max(attempts, 1) - 1, 16), self.retry_most))

@@ -1,0 +1,116 @@
+-- name: insert_command
+INSERT INTO command (open_kfid, external_userid, command_id, turn_id, status, parts_total, reason, payload, carrier, created_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+ON CONFLICT DO NOTHING
+RETURNING seq
+
+-- name: insert_part
+INSERT INTO part (open_kfid, external_userid, command_id, part_no, msgid, text)
+VALUES ($1, $2, $3, $4, $5, $6)
+
+-- name: enqueue_customer
+INSERT INTO customer_queue AS q (open_kfid, external_userid, waiting_since)
+VALUES ($1, $2, clock_timestamp())
+ON CONFLICT (open_kfid, external_userid)
+DO UPDATE SET waiting_since = coalesce(q.waiting_since, excluded.waiting_since)
+
+-- name: claim
+SELECT * FROM claim($1, $2, $3, $4, $5)
+
+-- name: extend_lease
+-- An expired lease stays expired, even when nobody has claimed the row since.
+WITH kept AS (
+    UPDATE customer_queue SET lease_until = clock_timestamp() + $4::interval
+    WHERE open_kfid = $1 AND external_userid = $2 AND fence = $3 AND lease_until > clock_timestamp()
+    RETURNING fence
+)
+UPDATE slot SET counts_until = clock_timestamp() + $4 + $6::interval
+FROM kept WHERE slot.id = $5
+RETURNING kept.fence
+
+-- name: hold_fence
+SELECT fence FROM customer_queue WHERE open_kfid = $1 AND external_userid = $2 AND fence = $3 FOR UPDATE
+
+-- name: end_slot
+UPDATE slot SET ended = true, counts_until = clock_timestamp() + $2::interval WHERE id = $1
+
+-- name: return_slot
+DELETE FROM slot WHERE id = $1
+
+-- name: settle_part
+UPDATE part
+SET status = $5::text, errcode = $6, mends = mends + $7::smallint, sent_at = CASE WHEN $5 = 'sent' THEN clock_timestamp() END
+WHERE open_kfid = $1 AND external_userid = $2 AND command_id = $3 AND part_no = $4
+
+-- name: settle_command
+-- A plan's own remark (text left out) stays when a send has nothing to add.
+UPDATE command c
+SET status = CASE WHEN $4::text = 'sent' AND counted.sent < c.parts_total THEN 'sending' ELSE $4 END,
+    parts_sent = counted.sent,
+    errcode = $5,
+    reason = CASE WHEN $6 = '' THEN c.reason ELSE $6 END,
+    changed_at = clock_timestamp()
+FROM (
+    SELECT count(*) FILTER (WHERE status = 'sent') AS sent
+    FROM part WHERE open_kfid = $1 AND external_userid = $2 AND command_id = $3
+) AS counted
+WHERE c.open_kfid = $1 AND c.external_userid = $2 AND c.command_id = $3
+RETURNING c.status
+
+-- name: fail_rest
+UPDATE part SET status = 'failed'
+WHERE open_kfid = $1 AND external_userid = $2 AND command_id = $3 AND status = 'pending'
+
+-- name: suspend_others
+-- Nothing of this customer's can be sent now: what waits behind the refused command shares its fate.
+UPDATE command SET status = $3, errcode = $4, reason = $5, changed_at = clock_timestamp()
+WHERE open_kfid = $1 AND external_userid = $2 AND status IN ('queued', 'sending', 'unknown')
+
+-- name: release_customer
+UPDATE customer_queue q
+SET lease_until = '-infinity',
+    next_attempt_at = clock_timestamp() + $4::interval,
+    look_first = coalesce($5::boolean, q.look_first),
+    waiting_since = CASE WHEN EXISTS (
+        SELECT FROM command c
+        WHERE c.open_kfid = q.open_kfid AND c.external_userid = q.external_userid
+            AND c.status IN ('queued', 'sending', 'unknown')
+    ) THEN clock_timestamp() END
+WHERE open_kfid = $1 AND external_userid = $2 AND fence = $3
+
+-- name: suspend_account
+INSERT INTO account AS a (open_kfid, failures, errcode, paused_until, alerted_at)
+VALUES ($1, 1, $2, clock_timestamp() + $3::interval, now())
+ON CONFLICT (open_kfid) DO UPDATE SET
+    failures = a.failures + 1,
+    errcode = excluded.errcode,
+    paused_until = clock_timestamp() + least($4::interval, $3 * power(2, least(a.failures, 20))),
+    alerted_at = CASE WHEN a.failures = 0 OR a.alerted_at < now() - $5::interval THEN now() ELSE a.alerted_at END
+RETURNING alerted_at = now() AS alert, extract(epoch FROM paused_until - clock_timestamp())::float8 AS pause_seconds
+
+-- name: resume_account
+UPDATE account SET failures = 0, errcode = NULL, paused_until = '-infinity'
+WHERE open_kfid = $1 AND failures > 0
+RETURNING open_kfid
+
+-- name: probe_account_later
+UPDATE account SET paused_until = clock_timestamp() + $2::interval WHERE open_kfid = $1 AND failures > 0
+
+-- name: pause_all
+SELECT pause_all($1, $2, $3, $4, $5, $6)
+
+-- name: unpublished_changes
+SELECT d.id, d.open_kfid, d.external_userid, d.command_id, d.status, d.parts_sent, d.errcode, d.reason, d.occurred_at,
+    c.turn_id, c.parts_total, c.carrier
+FROM delivery_change d JOIN command c USING (open_kfid, external_userid, command_id)
+WHERE d.published_at IS NULL
+ORDER BY d.id
+LIMIT $1
+
+-- name: mark_published
+UPDATE delivery_change SET published_at = clock_timestamp() WHERE id = $1
+
+-- name: part_sizes
+SELECT part_no, status, attempts, octet_length(text) AS bytes
+FROM part WHERE open_kfid = $1 AND external_userid = $2 AND command_id = $3
+ORDER BY part_no

@@ -1,0 +1,62 @@
+"""The settings of the sender, one flat class."""
+
+from kf_runtime.settings import ServiceSettings
+from pydantic import Field, SecretStr
+
+
+class SenderSettings(ServiceSettings):
+    """Environment of `python -m kf_sender`."""
+
+    wecom_corp_id: str = Field(
+        min_length=1,
+        description="The corp's id, ww...",
+        json_schema_extra={"remedy": "管理后台 → 我的企业 → 企业信息 → 企业ID / copy the corp id (ww...)."},
+    )
+    wecom_kf_secret: SecretStr = Field(
+        min_length=1,
+        description="Secret of the app that may call the KF API.",
+        json_schema_extra={"remedy": "管理后台 → 应用管理 → 自建应用 → Secret / copy the app's secret."},
+    )
+    wecom_api_base: str = Field(
+        default="https://qyapi.weixin.qq.com",
+        pattern=r"^https?://\S+$",
+        description="WeCom's API host, or the simulator's.",
+        json_schema_extra={"remedy": "Use http(s)://host[:port], or leave it out for WeCom itself."},
+    )
+    database_url: SecretStr = Field(
+        min_length=1,
+        description="PostgreSQL that keeps the ledger.",
+        json_schema_extra={"remedy": "Set it to postgresql://user:password@host:5432/database."},
+    )
+    nats_url: str = Field(
+        min_length=1,
+        description="The NATS server with JetStream.",
+        json_schema_extra={"remedy": "Set it to nats://host:4222."},
+    )
+    kf_nats_replicas: int = Field(
+        default=1, ge=1, le=5, description="Copies of each stream: 1 on one machine, 3 in a cluster."
+    )
+    kf_sender_rate_per_minute: int = Field(
+        default=20,
+        ge=1,
+        le=9000,
+        description="send_msg calls per minute, all replicas and accounts together.",
+    )
+    kf_sender_workers: int = Field(
+        default=8, ge=1, le=64, description="Customers that one replica sends to at the same time."
+    )
+    kf_sender_max_parts: int = Field(
+        default=4,
+        ge=1,
+        le=5,
+        description="Messages one answer may take; WeCom allows 5, and one is kept for a handover notice.",
+    )
+    kf_sender_drain_seconds: float = Field(
+        default=25.0, gt=0, le=300, description="How long sends in hand may take after SIGTERM."
+    )
+    kf_sender_health_host: str = Field(
+        default="127.0.0.1", description="Address of the health check; 0.0.0.0 in containers."
+    )
+    kf_sender_health_port: int = Field(
+        default=50053, ge=0, le=65535, description="Port of the gRPC health check."
+    )
