@@ -110,7 +110,7 @@ def _unknown(code: int) -> Entry:
         ErrorClass.UNKNOWN,
         cause_zh=f"未收录的错误码 {code}",
         cause_en=f"errcode {code} is not in the catalogue",
-        remedy_zh="用错误码查询工具查看含义,并把 hint 提供给企业微信客服支持",
+        remedy_zh="用错误码查询工具查看含义，并把 hint 提供给企业微信客服支持",
         remedy_en="look the code up in WeCom's errcode query tool and give the hint to WeCom support",
     )
 
@@ -121,7 +121,7 @@ def _msgid_used(code: int) -> Entry:
         ErrorClass.MSGID_USED,
         cause_zh="该 msgid 已经发送过",
         cause_en="this msgid was sent before",
-        remedy_zh="无需处理:消息先前已被接收;请核对错误码以便收录",
+        remedy_zh="无需处理：消息先前已被接收；请核对错误码以便收录",
         remedy_en="nothing to do: the message was accepted before; report the code for the catalogue",
     )
 

@@ -106,7 +106,7 @@ class TransportError(WecomError):
     @property
     def remedy_zh(self) -> str:
         """Where to look when it lasts."""
-        return "检查 WECOM_API_BASE、DNS、出口网络、代理与防火墙;短暂故障会自动恢复"
+        return "检查 WECOM_API_BASE、DNS、出口网络、代理与防火墙；短暂故障会自动恢复"
 
     @property
     def remedy_en(self) -> str:
