@@ -1,5 +1,7 @@
 """The way of a notice into JetStream, also while JetStream is away."""
 
+from time import monotonic
+
 import structlog
 from kf_contracts import streams, subjects
 from kf_contracts.events import NoticeReceived
@@ -13,6 +15,7 @@ ACK_SECONDS = 2.0
 """WeCom waits 5 s for the answer; reading the body may take another 1.5."""
 _TEMPLATE = "kf.notice.{open_kfid}"
 _READY_SECONDS = 1.0
+_READY_FRESH_SECONDS = 1.0
 
 
 class StreamUnavailableError(Exception):
@@ -24,6 +27,7 @@ class NoticeStream:
 
     def __init__(self) -> None:
         self._client: Client | None = None
+        self._ready, self._ready_until = False, 0.0
 
     def attach(self, client: Client) -> None:
         """Go to work: the streams are there."""
@@ -51,7 +55,13 @@ class NoticeStream:
             raise StreamUnavailableError from None
 
     async def is_ready(self) -> bool:
-        """Whether JetStream answers for the stream right now."""
+        """Whether JetStream answers for the stream; asked once a second at most, since anyone may ask us."""
+        if monotonic() >= self._ready_until:
+            self._ready = await self._answers()
+            self._ready_until = monotonic() + _READY_FRESH_SECONDS
+        return self._ready
+
+    async def _answers(self) -> bool:
         if self._client is None or not self._client.is_connected:
             return False
         try:

@@ -65,6 +65,9 @@ class Poller:
                 await self.poll_once()
             except (NatsError, OSError) as error:
                 log.warning("poll.dependency_down", error=type(error).__name__)
+            except Exception:
+                # A bug in the fallback must not take the callback down with it.
+                log.exception("poll.failed")
             try:
                 await asyncio.wait_for(stop.wait(), tick)
             except TimeoutError:
