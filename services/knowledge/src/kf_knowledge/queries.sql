@@ -52,9 +52,12 @@ FROM passage_vector WHERE passage_id = ANY ($2::uuid[]) GROUP BY passage_id;
 -- lexemes and their weights, $6 the mean number of lexemes of a passage.
 WITH term AS MATERIALIZED (
     SELECT * FROM unnest($4::text[], $5::float8[]) AS t (lexeme, weight)
-), candidate AS MATERIALIZED (
+), matching AS (
+    SELECT id FROM passage WHERE collection_id = $1 AND lexemes @@ $2::text::tsquery
+    UNION SELECT unnest($3::uuid[])
+), candidate AS (
     SELECT id, lexemes, 1.2 * (0.25 + 0.75 * lexeme_count / $6::float8) AS norm
-    FROM passage WHERE collection_id = $1 AND (lexemes @@ $2::text::tsquery OR id = ANY ($3::uuid[]))
+    FROM matching JOIN passage USING (id)
 )
 SELECT c.id,
        sum(t.weight * 2.2 * cardinality(u.positions) / (cardinality(u.positions) + c.norm)) AS score,

@@ -14,8 +14,8 @@ from kf_knowledge.tokens import query_lexemes
 MAX_QUERY_CHARACTERS = 2_000
 _CANDIDATES = 100
 _CACHED_QUERIES = 2_048
-# How many passages BM25 may have to look at for one query.
-_LEXICAL_BUDGET = 1_000
+# How many passages BM25 may have to look at for one query; 1,000 found nothing more on 3,344 passages.
+_LEXICAL_BUDGET = 300
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ class KnowledgeSettings(ServiceSettings):
         default=10.0, gt=0, le=120, description="How long one request to the embeddings endpoint may take."
     )
     kf_knowledge_dense_share: float = Field(
-        default=0.5, ge=0, le=1, description="Weight of meaning against words when both rankings are fused."
+        default=0.6, ge=0, le=1, description="Weight of meaning against words when both rankings are fused."
     )
     kf_knowledge_answerable_cosine: float = Field(
         default=0.925,

@@ -1,0 +1,75 @@
+"""Term weights, candidate terms, fusion and the decision whether there is an answer."""
+
+import math
+import uuid
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from kf_knowledge.ranking import Hit, Lexical, fuse, inverse_frequency, is_answerable, lexical_share, weigh
+
+A, B, C = (uuid.UUID(int=n) for n in (1, 2, 3))
+
+
+def test_inverse_frequency_is_that_of_bm25() -> None:
+    assert inverse_frequency(100, 1) == pytest.approx(math.log(1 + 99.5 / 1.5))
+    assert inverse_frequency(100, 100) > 0
+
+
+def test_common_lexemes_do_not_pick_candidates() -> None:
+    terms = weigh({"的": 1, "扫地": 1, "保修": 1}, 1_000, {"的": 990, "扫地": 40, "保修": 30}, budget=100)
+    assert terms.selective == ("保修", "扫地")
+    assert set(terms.weights) == {"的", "保修", "扫地"}
+
+
+def test_rarest_lexeme_picks_candidates_even_beyond_the_budget() -> None:
+    assert weigh({"的": 1}, 1_000, {"的": 990}, budget=100).selective == ("的",)
+
+
+def test_unknown_lexemes_weigh_as_the_rarest_possible() -> None:
+    terms = weigh({"甲": 1, "乙": 2}, 10, {"甲": 1}, budget=100)
+    assert terms.total == pytest.approx(inverse_frequency(10, 1) + 2 * inverse_frequency(10, 0))
+
+
+def test_fusion_weighs_both_stretched_rankings() -> None:
+    dense = {A: 0.9, B: 0.8, C: 0.85}
+    lexical = {A: Lexical(2.0, 5.0), B: Lexical(8.0, 10.0)}
+    hits = fuse(dense, lexical, total_weight=10.0, dense_share=0.5)
+    assert {hit.id: round(hit.score, 6) for hit in hits} == {A: 0.625, B: 0.5, C: 0.25}
+    assert [hit.id for hit in hits] == [A, B, C]
+    assert [hit.coverage for hit in hits] == [0.5, 1.0, 0.0]
+
+
+def test_noise_of_a_foreign_language_does_not_move_the_dense_ranking() -> None:
+    """An English question over Chinese passages matches a stray number at most."""
+    hits = fuse({A: 0.9, B: 0.85}, {B: Lexical(1.0, 0.2)}, total_weight=10.0, dense_share=0.5)
+    assert [hit.id for hit in hits] == [A, B]
+
+
+def test_lexical_side_speaks_up_with_what_it_knows() -> None:
+    shares = [lexical_share(0.5, coverage) for coverage in (0.0, 0.1, 0.3, 0.5, 1.0)]
+    assert shares[0] == 0.0
+    assert shares == sorted(shares)
+    assert shares[-1] == 0.5
+
+
+def test_nothing_found_fuses_to_nothing() -> None:
+    assert fuse({}, {}, 0.0, 0.5) == []
+
+
+@given(
+    st.dictionaries(st.uuids(), st.floats(-1, 1), min_size=1, max_size=20),
+    st.floats(0, 1),
+)
+def test_scores_lie_between_zero_and_one(dense: dict[uuid.UUID, float], share: float) -> None:
+    lexical = {id_: Lexical(abs(cosine) * 9, 1.0) for id_, cosine in list(dense.items())[::2]}
+    hits = fuse(dense, lexical, total_weight=2.0, dense_share=share)
+    assert {hit.id for hit in hits} == set(dense)
+    assert all(-1e-9 <= hit.score <= 1 + 1e-9 for hit in hits)
+
+
+def test_words_in_common_make_up_for_a_little_distance() -> None:
+    near = Hit(A, 1.0, dense=0.93, lexical=0.0, coverage=0.0)
+    worded = Hit(A, 1.0, dense=0.88, lexical=9.0, coverage=1.0)
+    far = Hit(A, 1.0, dense=0.88, lexical=1.0, coverage=0.1)
+    assert [is_answerable(hit, 0.925) for hit in (near, worded, far)] == [True, True, False]

@@ -1,0 +1,38 @@
+"""What counts as a word on the lexical side."""
+
+from kf_knowledge.store import tsvector
+from kf_knowledge.tokens import MAX_LEXEME_CHARACTERS, lexemes, query_lexemes
+
+
+def test_chinese_gives_characters_pairs_and_longer_words() -> None:
+    assert lexemes("扫地机器人") == dict.fromkeys(
+        ["扫", "地", "机", "器", "人", "扫地", "地机", "机器", "器人", "机器人"], 1
+    )
+
+
+def test_width_and_case_do_not_matter() -> None:
+    assert lexemes("Ｘ２ PRO") == lexemes("x2 pro") == {"x2": 1, "pro": 1}
+
+
+def test_pairs_do_not_cross_punctuation_or_latin_words() -> None:
+    assert "修保" not in lexemes("维修。保修")
+    assert "用能" not in lexemes("用API能")
+
+
+def test_very_long_words_are_cut_so_that_postgres_takes_them() -> None:
+    (word,) = lexemes("a" * 5_000)
+    assert len(word) == MAX_LEXEME_CHARACTERS
+
+
+def test_question_words_are_left_out_of_queries_and_codes_weigh_double() -> None:
+    assert query_lexemes("E05 是什么") == {"e05": 2.0}
+    assert query_lexemes("怎么退货")["退货"] == 1.0
+
+
+def test_tsvector_literal_counts_and_quotes() -> None:
+    counts = lexemes("退货 退货")
+    assert tsvector(counts) == "'退':1,2 '货':1,2 '退货':1,2"
+    counts.clear()
+    counts.update({"it's\\": 300})
+    assert tsvector(counts).startswith("'it''s\\\\':1,2,3,")
+    assert tsvector(counts).count(",") == 254
