@@ -25,7 +25,7 @@ class _Server(uvicorn.Server):
 @asynccontextmanager
 async def running_simulator(**settings: Any) -> AsyncIterator[SimulatorClient]:
     """Start a simulator (settings without their environment names' upper case) and stop it at the end."""
-    sim = Simulation(Settings(_env_file=None, **settings))  # type: ignore[call-arg]
+    sim = Simulation(Settings(_env_file=None, **settings))
     config = uvicorn.Config(
         create_app(sim), host="127.0.0.1", port=0, log_config=None, timeout_graceful_shutdown=3
     )

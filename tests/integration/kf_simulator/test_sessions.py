@@ -1,5 +1,7 @@
 """service_state, servicers, accounts, customers and media (sheet sections 6 to 8 and 12)."""
 
+from typing import Any
+
 import pytest
 
 from tests.fakes.simulator import Chat, SimulatorClient
@@ -130,7 +132,7 @@ async def test_batchget_knows_only_customers_of_the_last_48_hours(sim: Simulator
     assert (await sim.api("customer/batchget", external_userid_list=[]))["errcode"] == 40058
 
 
-async def upload(sim: SimulatorClient, kind: str, name: str, data: bytes) -> dict[str, str]:
+async def upload(sim: SimulatorClient, kind: str, name: str, data: bytes) -> dict[str, Any]:
     query = {"access_token": sim.access_token or await sim.token(), "type": kind}
     files = {"media": (name, data, "image/png")}
     return (await sim.http.post("/cgi-bin/media/upload", params=query, files=files)).json()  # type: ignore[no-any-return]
@@ -144,9 +146,9 @@ async def test_media_goes_up_is_sent_and_comes_back(sim: SimulatorClient) -> Non
     assert uploaded["created_at"].isdigit()
     chat = await sim.chat()
     await chat.write()
-    image = {"msgtype": "image", "image": {"media_id": uploaded["media_id"]}}
-    assert (await chat.send(**image))["errcode"] == 0
-    assert (await chat.send(msgtype="voice", voice=image["image"]))["errcode"] == 40007, "wrong kind"
+    body = {"media_id": uploaded["media_id"]}
+    assert (await chat.send(msgtype="image", image=body))["errcode"] == 0
+    assert (await chat.send(msgtype="voice", voice=body))["errcode"] == 40007, "wrong kind"
     query = {"access_token": sim.access_token, "media_id": uploaded["media_id"]}
     got = await sim.http.get("/cgi-bin/media/get", params=query)
     assert (got.content, got.headers["content-type"]) == (PNG, "image/png")

@@ -22,7 +22,7 @@ _HISTORY_WEIGHT = 0.6
 _ENOUGH_TO_GO_BY = 0.8
 _SHORT_TERMS = 6.0
 _HISTORY_TURNS = 2
-_PROSE_CHARACTERS = 220
+_PROSE_CHARACTERS = 160
 _IS_GREETING = re.compile(
     r"(你好|您好|在吗|在么|有人吗|hi|hello|哈喽|嗨|早上好|下午好|晚上好|客服)[\W_]*(呀|啊|吗)?[\W_]*"
 )

@@ -134,7 +134,7 @@ class Api:
         if call.api in _SENDS:
             self._judge.send_called()
         if call.customer:
-            self._judge.send_began(key)
+            self._judge.send_began(key, str(call.body.get("msgid", "")))
         try:
             yield
         finally:

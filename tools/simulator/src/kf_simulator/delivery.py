@@ -32,7 +32,6 @@ class Delivery:
         self._world.account(open_kfid)
         conversation = self._world.conversation(open_kfid, touser)
         msgid = check_msgid(request)
-        self._judge.attempted(conversation.key, msgid)
         try:
             msgtype, body = self._body(request)
             self._refuse_used(conversation, msgid, body)

@@ -23,7 +23,7 @@ class Journal:
         """Everything kept so far, in order of first writing; a line cut off by a crash is passed over."""
         documents: Documents = {}
         if self._path and self._path.exists():
-            for line in self._path.read_text(encoding="utf-8").splitlines():
+            for line in self._path.read_text(encoding="utf-8").split("\n"):
                 try:
                     kind, key, document = json.loads(line)
                 except ValueError:
@@ -60,4 +60,4 @@ class Journal:
 
 
 def _line(kind: str, key: str, document: Json) -> str:
-    return json.dumps([kind, key, document], ensure_ascii=False, separators=(",", ":")) + "\n"
+    return json.dumps([kind, key, document], separators=(",", ":")) + "\n"

@@ -83,7 +83,7 @@ class Judge:
 
     def customer_wrote(self, key: Key) -> None:
         """A customer message begins a new turn: the same words may now be said again."""
-        self._sends.setdefault(key, _Sends()).contents.clear()
+        self._of(key).contents.clear()
 
     def send_called(self) -> None:
         """Any call that sends; the limit is per corp over the last 60 s."""
@@ -91,26 +91,28 @@ class Judge:
         if self._send_window.add(self._clock.now()) > limit > 0:
             self.broke(Rule.OVER_RATE)
 
-    def send_began(self, key: Key) -> None:
-        """A send for this customer came in; two at once cannot keep an order."""
-        sends = self._sends.setdefault(key, _Sends())
+    def send_began(self, key: Key, msgid: str) -> None:
+        """A send for this customer came in; two at once cannot keep an order.
+
+        The first try of a msgid fixes its place in the order, whatever comes of that try.
+        """
+        sends = self._of(key)
+        self._attempt += 1
+        if msgid:
+            sends.attempts.setdefault(msgid, self._attempt)
         sends.in_progress += 1
         if sends.in_progress > 1:
             self.broke(Rule.PARALLEL_SENDS, key)
 
     def send_ended(self, key: Key) -> None:
         """The send was answered, or its connection dropped."""
-        self._sends[key].in_progress -= 1
-
-    def attempted(self, key: Key, msgid: str) -> None:
-        """A msgid was tried; its first try fixes its place in the order."""
-        self._attempt += 1
-        if msgid:
-            self._sends.setdefault(key, _Sends()).attempts.setdefault(msgid, self._attempt)
+        # A reset in between forgot that it began.
+        sends = self._of(key)
+        sends.in_progress = max(0, sends.in_progress - 1)
 
     def refused(self, key: Key, msgid: str, errcode: int) -> None:
         """A definite refusal: what was refused has no place in the order any more."""
-        self._sends[key].attempts.pop(msgid, None)
+        self._of(key).attempts.pop(msgid, None)
         if errcode == self._switches.oversize_errcode:
             self.broke(Rule.OVERSIZE_TEXT, key, msgid)
         elif errcode in _RULE_OF_ERRCODE:
@@ -125,7 +127,7 @@ class Judge:
 
     def delivered(self, key: Key, msgid: str, body: Json) -> None:
         """A send took effect: check order, and whether the customer has read this already."""
-        sends = self._sends[key]
+        sends = self._of(key)
         place = sends.attempts.pop(msgid, self._attempt)
         if place < sends.latest_effect:
             self.broke(Rule.OUT_OF_ORDER, key, msgid)
@@ -144,6 +146,9 @@ class Judge:
         if msgid:
             example["msgid"] = msgid
         self._examples.append(example | facts)
+
+    def _of(self, key: Key) -> _Sends:
+        return self._sends.setdefault(key, _Sends())
 
     def report(self) -> Json:
         """Counts per API and errcode, counts per broken rule, the latest examples."""
