@@ -1,5 +1,7 @@
 """Starts the dialog service: settings, adapters, then inbox, turns and relay until SIGTERM drains them."""
 
+import asyncio
+
 from kf_contracts import streams
 from kf_runtime import grpc as kf_grpc
 from kf_runtime import lifecycle, logging, settings, telemetry
@@ -22,9 +24,8 @@ _FLUSH_SECONDS = 10.0
 """What the drain may take beyond the turns: releasing leases, publishing the last replies."""
 
 
-async def serve(config: Settings) -> None:
-    """Run until SIGTERM or SIGINT, then finish what is in hand."""
-    stop = lifecycle.stop_on_signals()
+async def serve(config: Settings, stop: asyncio.Event) -> None:
+    """Run until `stop`, then finish what is in hand."""
     dsn = config.database_url.get_secret_value()
     store = await Store.open(dsn, timing(config))
     client = await kf_nats.connect(config.nats_url, "kf-dialog")
@@ -63,6 +64,11 @@ async def serve(config: Settings) -> None:
         await store.close()
 
 
+async def serve_until_signal(config: Settings) -> None:
+    """Run until SIGTERM or SIGINT."""
+    await serve(config, lifecycle.stop_on_signals())
+
+
 def timing(config: Settings) -> Timing:
     """The rules of merging and leases, in seconds."""
     return Timing(
@@ -97,7 +103,7 @@ def main() -> None:
     logging.setup("dialog", level=config.log_level, debug=config.debug, log_dir=config.kf_log_dir)
     provider = telemetry.setup("dialog")
     try:
-        lifecycle.run(serve(config), "dialog")
+        lifecycle.run(serve_until_signal(config), "dialog")
     finally:
         provider.shutdown()
 

@@ -212,7 +212,7 @@ class Store:
                 await connection.execute(_QUERIES.mark_published, batch.published)
 
 
-async def _codecs(connection: Connection[Any]) -> None:
+async def _codecs(connection: "Connection[Any]") -> None:
     await connection.set_type_codec("jsonb", schema="pg_catalog", encoder=json.dumps, decoder=json.loads)
 
 
