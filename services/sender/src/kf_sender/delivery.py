@@ -135,9 +135,8 @@ class Courier:
         chat = {"open_kfid": claimed.open_kfid, "external_userid": claimed.external_userid}
         try:
             state = await self._states.service_state_get(**chat)
-            verdict = judge.of_state(
-                refusal or judge.NOT_TRIED, state, mends=claimed.mends, pacing=self._pacing
-            )
+            mends = claimed.mends if refusal else 0
+            verdict = judge.of_state(refusal or judge.NOT_TRIED, state, mends=mends, pacing=self._pacing)
             if refusal and verdict.action is Action.RETRY and state.service_state == _NEW:
                 await self._states.service_state_trans(**chat, service_state=_ASSISTANT)
         except WecomError as error:
