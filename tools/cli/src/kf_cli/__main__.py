@@ -4,7 +4,6 @@ import asyncio
 import sys
 from typing import Annotated
 
-import httpx
 import typer
 from rich.console import Console
 
@@ -99,8 +98,7 @@ def trace(
 
 async def _trace(wanted: str, url: str) -> int:
     console = Console(highlight=False)
-    async with httpx.AsyncClient(trust_env=False) as client:
-        traces = Traces(url, client)
+    async with Traces(url) as traces:
         try:
             found = [(trace_id, await traces.spans(trace_id)) for trace_id in await traces.find(wanted)]
         except TraceError as error:

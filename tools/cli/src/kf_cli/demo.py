@@ -1,4 +1,4 @@
-"""`kf demo`: one scripted run on a stack of its own; transcripts on the screen, the verdict as exit status."""
+"""`kf demo`: one scripted run on a stack of its own; transcripts on screen, the verdict as exit status."""
 
 import asyncio
 import json
@@ -8,7 +8,6 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-import httpx
 from rich.console import Console
 
 from kf_cli import config, dialogue, logview
@@ -16,11 +15,11 @@ from kf_cli.datadir import DataDir
 from kf_cli.dialogue import Outcome
 from kf_cli.layout import Layout
 from kf_cli.ports import Ports
-from kf_cli.run import StackError, interruptible, load_sample
+from kf_cli.run import failure, interruptible, load_sample
 from kf_cli.scenario import CONVERSATIONS
 from kf_cli.simulator import Simulator
 from kf_cli.stack import Stack
-from kf_cli.trace import TraceError, Traces
+from kf_cli.trace import Traces
 
 _SHOWN_CHARACTERS = 90
 _INTERRUPTED = 130
@@ -51,45 +50,37 @@ class _Demo:
         self._began = monotonic()
 
     async def run(self) -> int:
+        """The exit status; everything is stopped when this returns."""
         async with interruptible(self._stack) as interrupted:
-            work = asyncio.create_task(self._work(interrupted))
-            await asyncio.wait({work, interrupted}, return_when=asyncio.FIRST_COMPLETED)
-            if self._keep and not interrupted.done():
-                await asyncio.wait({work})
-            if not work.done():
-                work.cancel()
-            status = (await asyncio.gather(work, return_exceptions=True))[0]
-            await self._stack.stop()
-        if isinstance(status, asyncio.CancelledError):
-            return _INTERRUPTED
-        if isinstance(status, (*StackError, TraceError, httpx.HTTPError)):
-            self._console.print(f"[bold red]The demo broke off:[/] {logview.plain(status)}", soft_wrap=True)
+            work, death = asyncio.create_task(self._work()), asyncio.create_task(self._stack.wait_death())
+            try:
+                await asyncio.wait({work, death, interrupted}, return_when=asyncio.FIRST_COMPLETED)
+                if self._keep and work.done():
+                    self._console.print("Left running; Ctrl-C stops.")
+                    await asyncio.wait({death, interrupted}, return_when=asyncio.FIRST_COMPLETED)
+                error = await failure(work, death)
+            finally:
+                await self._stack.stop()
+        if error:
+            self._console.print(f"[bold red]The demo broke off:[/] {logview.plain(error)}", soft_wrap=True)
             return 1
-        if isinstance(status, BaseException):
-            raise status
-        return status
+        return _INTERRUPTED if work.cancelled() else work.result()
 
-    async def _work(self, interrupted: "asyncio.Task[bool]") -> int:
+    async def _work(self) -> int:
         layout = self._stack.layout
         with self._console.status("Starting ..."):
             await self._stack.start()
             await load_sample(layout)
         with self._console.status(f"{len(CONVERSATIONS)} customers are writing ..."):
-            async with (
-                Simulator(layout.simulator_url) as simulator,
-                httpx.AsyncClient(trust_env=False) as client,
-            ):
-                outcomes = await dialogue.hold(simulator, Traces(layout.traces_url, client), CONVERSATIONS)
+            async with Simulator(layout.simulator_url) as simulator, Traces(layout.traces_url) as traces:
+                outcomes = await dialogue.hold(simulator, traces, CONVERSATIONS)
                 judge = await simulator.judge()
         wrong = verdict(outcomes, judge)
         self._show(outcomes, wrong)
         if self._as_json:
             print(json.dumps(as_json(outcomes, judge, wrong), ensure_ascii=False, indent=2))
         if self._keep:
-            self._console.print(
-                f"Chat page {layout.simulator_url}  traces {layout.traces_url}  Ctrl-C stops."
-            )
-            await interrupted
+            self._console.print(f"\nChat page {layout.simulator_url}  traces {layout.traces_url}")
         return 1 if wrong else 0
 
     def _on_ready(self, name: str) -> None:

@@ -5,7 +5,9 @@ import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from time import monotonic
+from typing import Any
 
+import httpx
 from kf_runtime.settings import stop as stop_with_faults
 from rich.console import Console
 
@@ -17,8 +19,12 @@ from kf_cli.knowledge_base import KnowledgeError, connect, sample_sources
 from kf_cli.layout import Layout
 from kf_cli.ports import Ports, conflicts
 from kf_cli.stack import PartFailedError, Stack
+from kf_cli.trace import TraceError
 
-StackError = (PartFailedError, EmbeddedError, KnowledgeError)
+EXPLAINED = (PartFailedError, EmbeddedError, KnowledgeError, TraceError, httpx.HTTPError)
+"""Errors whose sentence tells the operator enough."""
+
+_DEATH_SECONDS = 1.0
 _SIMULATED = (Part.WECOM, Part.MODEL)
 
 
@@ -61,23 +67,49 @@ async def _serve(layout: Layout, lock_fd: int, console: Console) -> int:
 
     stack = Stack(layout, log.add, on_ready, (lock_fd,))
     async with interruptible(stack) as interrupted:
-        work = asyncio.create_task(_live(stack, console, log))
-        await asyncio.wait({work, interrupted}, return_when=asyncio.FIRST_COMPLETED)
-        log.is_open = True
-        status = 0
-        if work.done():
-            console.print(f"\n[bold red]Stopped:[/] {logview.plain(work.exception())}", soft_wrap=True)
-            status = 1
-        work.cancel()
-        console.print("\nStopping ... [dim](once more Ctrl-C kills)[/]")
-        await asyncio.gather(work, return_exceptions=True)
-        await stack.stop()
+        work, death = (
+            asyncio.create_task(_start(stack, console, log)),
+            asyncio.create_task(stack.wait_death()),
+        )
+        try:
+            await asyncio.wait({work, interrupted, death}, return_when=asyncio.FIRST_COMPLETED)
+            if work.done() and not work.exception():
+                await asyncio.wait({interrupted, death}, return_when=asyncio.FIRST_COMPLETED)
+            error = await failure(work, death)
+        finally:
+            log.is_open = True
+            console.print("\nStopping ... [dim](once more Ctrl-C kills)[/]")
+            await stack.stop()
+    if error:
+        console.print(f"\n[bold red]Failed:[/] {logview.plain(error)}", soft_wrap=True)
     console.print("Stopped.")
-    return status
+    return 1 if error else 0
 
 
-async def _live(stack: Stack, console: Console, log: logview.MergedLog) -> None:
-    """Start, load the sample, show the addresses; then nothing until a part dies, which is raised."""
+async def failure(work: "asyncio.Task[Any]", death: "asyncio.Task[PartFailedError]") -> Exception | None:
+    """Why it cannot go on, or None; ends both tasks.
+
+    Raises:
+        Exception: `work` failed by a bug, not for a reason that its own sentence explains.
+    """
+    if work.done() and work.exception():
+        # What dies breaks the work of others first; its last words explain more than theirs.
+        await asyncio.wait({death}, timeout=_DEATH_SECONDS)
+    for task in (work, death):
+        task.cancel()
+    ended: tuple[Any, Any] = await asyncio.gather(work, death, return_exceptions=True)
+    result, died = ended
+    if isinstance(died, PartFailedError):
+        return died
+    if isinstance(result, EXPLAINED):
+        return result
+    if isinstance(result, Exception):
+        raise result
+    return None
+
+
+async def _start(stack: Stack, console: Console, log: logview.MergedLog) -> None:
+    """Start, load the sample, show the addresses."""
     with console.status("Starting ..."):
         await stack.start()
     if Part.WECOM not in stack.layout.real:
@@ -86,7 +118,6 @@ async def _live(stack: Stack, console: Console, log: logview.MergedLog) -> None:
         console.print(f"  [green]ready[/] sample knowledge base [dim]({changed} documents new)[/]")
     console.print(_summary(stack.layout), soft_wrap=True)
     log.is_open = True
-    raise await stack.wait_death()
 
 
 @asynccontextmanager

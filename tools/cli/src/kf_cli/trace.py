@@ -45,10 +45,17 @@ class Span:
 
 
 class Traces:
-    """The JSON API of the local dashboard."""
+    """The JSON API of the local dashboard; a context manager around one HTTP client."""
 
-    def __init__(self, url: str, client: httpx.AsyncClient) -> None:
-        self._url, self._client = url, client
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._client = httpx.AsyncClient(timeout=_SECONDS, trust_env=False)
+
+    async def __aenter__(self) -> "Traces":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._client.aclose()
 
     async def find(self, wanted: str) -> list[str]:
         """Trace ids for a trace id, a msgid, a turn id or a command id; empty when none is known."""
@@ -68,7 +75,7 @@ class Traces:
 
     async def _get(self, path: str, query: dict[str, str], missing: Any = None) -> Any:
         try:
-            reply = await self._client.get(self._url + path, params=query, timeout=_SECONDS)
+            reply = await self._client.get(self._url + path, params=query)
         except httpx.HTTPError as error:
             raise TraceError(
                 f"The traces do not answer at {self._url} ({type(error).__name__}). Is `kf run` running? "
