@@ -108,7 +108,7 @@ async def stored(js: JetStreamContext, stream: str) -> list[bytes]:
     """Every payload of a stream; deleted ones are skipped."""
     state = (await js.stream_info(stream)).state
     found = []
-    for sequence in range(state.first_seq, state.last_seq + 1):
+    for sequence in range(max(state.first_seq, 1), state.last_seq + 1):
         try:
             message = await js.get_msg(stream, sequence)
         except NotFoundError:
