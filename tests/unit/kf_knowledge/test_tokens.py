@@ -24,8 +24,8 @@ def test_very_long_words_are_cut_so_that_postgres_takes_them() -> None:
     assert len(word) == MAX_LEXEME_CHARACTERS
 
 
-def test_question_words_are_left_out_of_queries_and_codes_weigh_double() -> None:
-    assert query_lexemes("E05 是什么") == {"e05": 2.0}
+def test_question_words_are_left_out_of_queries_and_codes_weigh_thrice() -> None:
+    assert query_lexemes("E05 是什么") == {"e05": 3.0}
     assert query_lexemes("怎么退货")["退货"] == 1.0
 
 

@@ -261,5 +261,7 @@ def _page_token(source: str) -> str:
 
 
 def _source_of(token: str) -> str:
-    source = json.loads(base64.b64decode(token, altchars=b"-_", validate=True)) if token else ""
-    return str(source)
+    try:
+        return str(json.loads(base64.b64decode(token, altchars=b"-_", validate=True))) if token else ""
+    except ValueError:
+        raise ValueError("not a page token of this service") from None

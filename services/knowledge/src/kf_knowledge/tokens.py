@@ -17,7 +17,7 @@ _WORD_RUN = re.compile(rf"[^\W_{_CJK}]+")
 # Particles and words of asking: every question has them, and short FAQ entries are full of them too.
 _FUNCTION_CHARACTERS = frozenset("的了吗呢吧啊呀嘛是我你您们请问在有和就也都还能可以会怎么什样个这那想一下")
 # A Chinese word of two characters counts as three lexemes, a product name or an error code only as one.
-_LATIN_WEIGHT = 2.0
+_LATIN_WEIGHT = 3.0
 
 
 def query_lexemes(text: str) -> dict[str, float]:
