@@ -1,4 +1,4 @@
-"""An OpenAI-compatible chat endpoint on loopback that answers from a script and remembers what it was asked."""
+"""An OpenAI-compatible chat endpoint on loopback: answers from a script, remembers what it was asked."""
 
 import asyncio
 from collections.abc import Callable

@@ -37,6 +37,10 @@ class FakeKnowledge(knowledge_pb2_grpc.KnowledgeServiceServicer):  # type: ignor
         found = [self.entries[key] for key in keys]
         return knowledge_pb2.SearchResponse(passages=found, answerable=bool(found))
 
+    async def stop(self) -> None:
+        """Go away, as a killed service would."""
+        await self._server.stop(0)
+
     async def __aenter__(self) -> Self:
         knowledge_pb2_grpc.add_KnowledgeServiceServicer_to_server(self, self._server.server)
         self.target = f"127.0.0.1:{await self._server.start()}"
@@ -46,4 +50,4 @@ class FakeKnowledge(knowledge_pb2_grpc.KnowledgeServiceServicer):  # type: ignor
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._server.stop(0)
+        await self.stop()
