@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import asdict
 from typing import Annotated, TypeVar
 
 from fastapi import APIRouter, HTTPException, Query, Response
@@ -20,7 +19,7 @@ from kf_simulator.control_models import (
     ServicerStatus,
     Write,
 )
-from kf_simulator.records import Account, Conversation, Entry, Json
+from kf_simulator.records import Account, Conversation, Entry, Json, document_of
 from kf_simulator.simulation import Simulation
 
 _Found = TypeVar("_Found")
@@ -42,14 +41,14 @@ def _add_people(router: APIRouter, sim: Simulation) -> None:
     @router.get("/accounts")
     async def list_accounts() -> list[Json]:
         """Every KF account."""
-        return [asdict(account) for account in world.accounts.values()]
+        return [document_of(account) for account in world.accounts.values()]
 
     @router.post("/accounts", status_code=201)
     async def create_account(request: NewAccount) -> Json:
         """A new KF account; its id is derived from the corp and the number of accounts."""
         account = Account(ids.account_id(world.corp_id, len(world.accounts)), request.name)
         world.add_account(account)
-        return asdict(account)
+        return document_of(account)
 
     @router.patch("/accounts/{open_kfid}")
     async def change_account(open_kfid: str, request: AccountChange) -> Json:
@@ -60,17 +59,17 @@ def _add_people(router: APIRouter, sim: Simulation) -> None:
         if request.granted is not None:
             account.granted = request.granted
         world.save_account(account)
-        return asdict(account)
+        return document_of(account)
 
     @router.get("/customers")
     async def list_customers() -> list[Json]:
         """Every customer."""
-        return [asdict(customer) for customer in world.customers.values()]
+        return [document_of(customer) for customer in world.customers.values()]
 
     @router.post("/customers", status_code=201)
     async def create_customer(request: NewCustomer) -> Json:
         """A new WeChat user."""
-        return asdict(world.add_customer(request.nickname))
+        return document_of(world.add_customer(request.nickname))
 
 
 def _add_chats(router: APIRouter, sim: Simulation) -> None:
@@ -135,7 +134,7 @@ def _add_servicers(router: APIRouter, sim: Simulation) -> None:
     @router.get("/servicers")
     async def list_servicers() -> list[Json]:
         """Every human servicer."""
-        return [asdict(servicer) for servicer in sim.world.servicers.values()]
+        return [document_of(servicer) for servicer in sim.world.servicers.values()]
 
     @router.post("/servicers/{userid}/status")
     async def servicer_status(userid: str, request: ServicerStatus) -> Json:
@@ -174,7 +173,7 @@ def _conversation(sim: Simulation, open_kfid: str, external_userid: str) -> Conv
 
 
 def _line(sim: Simulation, open_kfid: str, entry: Entry) -> Json:
-    line = asdict(entry)
+    line = document_of(entry)
     line["pulled"] = entry.sequence is not None and entry.sequence < sim.world.streams[open_kfid].pulled
     line["notice"] = sim.notifier.notice(entry.msgid) if entry.sequence is not None else None
     return line

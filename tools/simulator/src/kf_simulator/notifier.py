@@ -24,6 +24,7 @@ from kf_simulator.switches import Switches
 TOKEN_LIFETIME_SECONDS = 600
 ANSWER_LIMIT_SECONDS = 5.0
 _TRIES = 4
+_CONNECTIONS = 24
 _NOTICES_KEPT = 2000
 _NOTICE_FAULTS = (FaultKind.NOTICE_LOST, FaultKind.NOTICE_DOUBLED, FaultKind.NOTICE_LATE)
 _LOG = logging.getLogger(__name__)
@@ -74,6 +75,9 @@ class Notifier:
         self._switches = switches
         self._tokens: OrderedDict[str, float] = OrderedDict()
         self._tasks: set[asyncio.Task[None]] = set()
+        # The pool looks at every connection and waiting request for each call: few connections, and the
+        # queue stands in front of it.
+        self._slots = asyncio.Semaphore(_CONNECTIONS)
         self._client = httpx.AsyncClient(timeout=ANSWER_LIMIT_SECONDS, trust_env=False)
 
     def issue_token(self) -> str:
@@ -154,7 +158,8 @@ class Notifier:
             if attempt:
                 await asyncio.sleep(self.retry_seconds)
             notice.tries += 1
-            notice.fault = await self._post(encrypted)
+            async with self._slots:
+                notice.fault = await self._post(encrypted)
             if not notice.fault:
                 notice.progress = Progress.DELIVERED
                 return

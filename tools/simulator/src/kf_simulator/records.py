@@ -102,3 +102,8 @@ class Entry:
     fail_type: int | None = None
     recalled: bool = False
     extra: Json = field(default_factory=dict)
+
+
+def document_of(record: object) -> Json:
+    """A record's fields for JSON; shallow, because what is inside is JSON already and is not kept."""
+    return dict(vars(record))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import asdict
 from typing import Any, NamedTuple
 
 from kf_simulator import ids
@@ -21,6 +20,7 @@ from kf_simulator.records import (
     Reception,
     Servicer,
     State,
+    document_of,
 )
 from kf_simulator.stream import RETENTION_SECONDS, Stream
 from kf_simulator.switches import Switches
@@ -100,23 +100,23 @@ class World:
     def save_account(self, account: Account) -> None:
         """Keep an account as it is now."""
         self.accounts[account.open_kfid] = account
-        self.journal.put("account", account.open_kfid, asdict(account))
+        self.journal.put("account", account.open_kfid, document_of(account))
 
     def save_servicer(self, servicer: Servicer) -> None:
         """Keep a servicer as they are now."""
         self.servicers[servicer.userid] = servicer
-        self.journal.put("servicer", servicer.userid, asdict(servicer))
+        self.journal.put("servicer", servicer.userid, document_of(servicer))
 
     def add_customer(self, nickname: str) -> Customer:
         """Make a WeChat user."""
         customer = Customer(ids.customer_id(self.corp_id), nickname)
         self.customers[customer.external_userid] = customer
-        self.journal.put("customer", customer.external_userid, asdict(customer))
+        self.journal.put("customer", customer.external_userid, document_of(customer))
         return customer
 
     def save_conversation(self, conversation: Conversation) -> None:
         """Keep a conversation as it is now and wake whoever watches it."""
-        self.journal.put("conversation", "/".join(conversation.key), asdict(conversation))
+        self.journal.put("conversation", "/".join(conversation.key), document_of(conversation))
         self.wake(conversation.key)
 
     def add_entry(
@@ -144,7 +144,7 @@ class World:
         """Keep a line as it is now."""
         if entry.direction == "app":
             self.sent[key[0], entry.msgid] = SentMessage(key, entry.number)
-        self.journal.put("entry", f"{key[0]}/{key[1]}/{entry.number}", asdict(entry))
+        self.journal.put("entry", f"{key[0]}/{key[1]}/{entry.number}", document_of(entry))
         self.wake(key)
 
     def publish(self, open_kfid: str, item: Json, *, notify: bool = True) -> int:
@@ -249,7 +249,7 @@ class World:
             for sequence, item in stream.kept()
         }
         entries = {
-            f"{key[0]}/{key[1]}/{entry.number}": asdict(entry)
+            f"{key[0]}/{key[1]}/{entry.number}": document_of(entry)
             for key, lines in self.transcripts.items()
             for entry in lines
         }
@@ -258,7 +258,7 @@ class World:
             "account": _documents(self.accounts),
             "servicer": _documents(self.servicers),
             "customer": _documents(self.customers),
-            "conversation": {"/".join(key): asdict(value) for key, value in self.conversations.items()},
+            "conversation": {"/".join(key): document_of(value) for key, value in self.conversations.items()},
             "entry": entries,
             "item": items,
             "stream": {open_kfid: {"end": stream.end} for open_kfid, stream in self.streams.items()},
@@ -266,7 +266,7 @@ class World:
 
 
 def _documents(records: dict[str, Any]) -> dict[str, Json]:
-    return {key: asdict(record) for key, record in records.items()}
+    return {key: document_of(record) for key, record in records.items()}
 
 
 def _last_seen(conversation: Conversation) -> float:
