@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
 from kf_cli import config
-from kf_cli.knowledge_base import KnowledgeBase, KnowledgeError, connect, find_sources
+from kf_cli.knowledge_base import KnowledgeBase, KnowledgeError, connect, find_sources, sample_sources
 from kf_cli.logview import plain
 from kf_cli.ports import Ports
 
@@ -99,6 +99,17 @@ def remove(
     _run(_remove(collection, sources, address))
 
 
+@app.command()
+def sample(address: Address = "") -> None:
+    """Import the sample knowledge base, collections shop and saas; what is there already stays as it is.
+
+    [bold]Example[/]
+
+      kf kb sample
+    """
+    _run(_sample(address))
+
+
 async def _import(collection: str, paths: list[Path], address: str, as_json: bool) -> None:
     sources = find_sources(paths)
     if not sources:
@@ -118,6 +129,13 @@ async def _import(collection: str, paths: list[Path], address: str, as_json: boo
     changed = sum(reply.changed for reply in stored)
     passages = sum(reply.document.passage_count for reply in stored)
     print(f"{len(stored)} documents with {passages} passages in {collection}; {changed} new or changed.")
+
+
+async def _sample(address: str) -> None:
+    async with connect(_target(address)) as knowledge:
+        for collection, source in sample_sources():
+            reply = await knowledge.ingest(collection, source)
+            print(f"{collection}/{plain(source.name)}: {reply.document.passage_count} passages")
 
 
 async def _list(collection: str, address: str, as_json: bool) -> None:
