@@ -6,6 +6,7 @@ import signal
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
+from typing import Any
 
 import asyncpg
 import grpc
@@ -28,7 +29,7 @@ async def start(database_url: str, port: int, **environment: str) -> Process:
 
 
 async def ready(channel: grpc.aio.Channel) -> None:
-    health = health_pb2_grpc.HealthStub(channel)
+    health: Any = health_pb2_grpc.HealthStub(channel)
     async with asyncio.timeout(60):
         while True:
             try:
