@@ -12,7 +12,7 @@ from nats.js.kv import KeyValue
 
 log = structlog.get_logger()
 
-LEASE_SECONDS = 20.0
+LEASE_SECONDS = 8.0
 
 
 class Lease:
@@ -22,7 +22,7 @@ class Lease:
         self._bucket, self._key, self._revision, self._clock = bucket, key, revision, clock
 
     async def renew(self) -> None:
-        """Hold it for another 20 s; a lease that was lost stays lost."""
+        """Hold it for another 8 s; a lease that was lost stays lost."""
         await self._write(self._clock() + LEASE_SECONDS)
 
     async def release(self) -> None:
