@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Iterator
+from typing import Any
 
 import grpc.aio
 import pytest
@@ -35,6 +36,12 @@ def named(exporter: InMemorySpanExporter, name: str) -> list[ReadableSpan]:
     return [span for span in exporter.get_finished_spans() if span.name == name]
 
 
+def span_id(span: ReadableSpan) -> int:
+    context = span.get_span_context()
+    assert context is not None
+    return context.span_id
+
+
 def is_child(span: ReadableSpan, parent: ReadableSpan) -> bool:
     context = parent.get_span_context()
     return (
@@ -53,7 +60,7 @@ async def test_a_merged_turn_is_the_newest_messages_child_and_links_the_others(
     first, newest = named(exporter, "process kf.inbound.{open_kfid}")
     (turn,) = named(exporter, "turn")
     assert is_child(turn, newest)
-    assert [link.context.span_id for link in turn.links] == [first.get_span_context().span_id]
+    assert [link.context.span_id for link in turn.links] == [span_id(first)]
     for name in ("chat deepseek-chat", "commit turn", "publish kf.outbound.{open_kfid}"):
         (span,) = named(exporter, name)
         assert is_child(span, turn)
@@ -103,8 +110,7 @@ async def test_the_stored_command_carries_the_turns_context(
     (row,) = await town.rows("SELECT carrier FROM outbox")
     (turn,) = named(exporter, "turn")
     stored = trace.get_current_span(telemetry.context_from(json.loads(row["carrier"])))
-    assert turn.get_span_context() is not None
-    assert stored.get_span_context().span_id == turn.get_span_context().span_id
+    assert stored.get_span_context().span_id == span_id(turn)
 
 
 async def test_readiness_follows_the_dependencies(town: Town) -> None:
@@ -112,7 +118,8 @@ async def test_readiness_follows_the_dependencies(town: Town) -> None:
     serving = health_pb2.HealthCheckResponse.SERVING
 
     async def status() -> int:
-        reply = await health_pb2_grpc.HealthStub(channel).Check(
+        stub: Any = health_pb2_grpc.HealthStub(channel)
+        reply = await stub.Check(
             health_pb2.HealthCheckRequest(service=kf_grpc.READY), timeout=5, wait_for_ready=True
         )
         return int(reply.status)

@@ -6,17 +6,19 @@ from collections.abc import Sequence
 MAX_CHARS = 500
 
 _POINTING = re.compile(
-    r"(?:这|那|哪|该|此)(?:个|款|种|些|样|件|家|项|边|里)|它们?|[这那](?=[多怎能要可是有会什啥])|上面|刚才|刚刚|前面|之前说"
-    r"|^(?:那么|那|还有|另外|然后|所以|为什么|怎么办|多久|多少|多少钱|什么时候|可以吗|怎么弄)"
+    r"(?:这|那|该|此)(?:个|款|种|些|样|件|家|项|边|里)|(?<!其)它们?|上面|刚才|刚刚|前面|之前说"
+    r"|[这那](?=[多怎能要可是有会什啥])"
+    r"|^(?:那|还有|另外|然后|所以)"
+    r"|^(?:多久|多少钱?|什么时候|为什么|可以吗|怎么弄|怎么办)[呢呀啊吗\s?？。!！]*$"
     r"|呢[?？!！。]*$"
     r"|\b(?:it|its|that|this|those|these|they|them|the one|same)\b"
-    r"|^(?:and|but|so|then|what about|how about|why|how long|how much|when)\b",
+    r"|^(?:and|but|so|then|what about|how about)\b",
     re.IGNORECASE,
 )
 _COURTESY = re.compile(
     r"(?:你好|您好|在吗|在么|有人吗|谢谢|多谢|感谢|好的|好吧|嗯+|哦+|再见|拜拜"
     r"|ok|okay|hi|hello|hey|thanks|thank you|bye)"
-    r"[\s，,。.!！~～?？啊呀哈了您你]*",
+    r"[\s，,。.!！~～?？啊呀哈啦了您你]*",
     re.IGNORECASE,
 )
 _SHORT_CHARS = 12

@@ -1,0 +1,60 @@
+import pytest
+from kf_dialog.search_queries import MAX_CHARS, points_back, search_queries
+
+EARPHONES = "蓝牙耳机多少钱"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "那个多久保修",
+        "它防水吗",
+        "这款有红色的吗",
+        "多少钱",
+        "那运费呢",
+        "还有别的颜色吗",
+        "how long is it",
+        "What about blue?",
+    ],
+)
+def test_a_follow_up_is_searched_with_its_topic_first(text: str) -> None:
+    queries = search_queries(text, ["今天几点开门营业呢请问一下", EARPHONES])
+    assert queries[0].endswith(f"{EARPHONES} {text}")
+    assert queries[1] == text
+
+
+@pytest.mark.parametrize("text", ["退货要几天", "发票抬头", "shipping fee"])
+def test_a_short_question_is_searched_by_itself_first(text: str) -> None:
+    assert search_queries(text, [EARPHONES]) == (text, f"{EARPHONES} {text}")
+
+
+@pytest.mark.parametrize(
+    "text", ["你好", "谢谢啦！", "thanks!", "好的", "我昨天买的扫地机器人一直连不上家里的网络怎么解决"]
+)
+def test_courtesy_and_whole_questions_stand_alone(text: str) -> None:
+    assert search_queries(text, [EARPHONES]) == (text,)
+
+
+def test_without_history_there_is_one_query() -> None:
+    assert search_queries("那个多久保修", []) == ("那个多久保修",)
+    assert search_queries("那个多久保修", ["你好", "谢谢"]) == ("那个多久保修",)
+
+
+def test_a_chain_of_follow_ups_leads_back_to_its_topic() -> None:
+    earlier = ["几点开门", EARPHONES, "那个多久保修", "谢谢"]
+    assert search_queries("它防水吗", earlier)[0] == f"{EARPHONES} 那个多久保修 它防水吗"
+
+
+def test_a_burst_is_one_query_and_long_ones_are_cut() -> None:
+    assert search_queries("你好\n退货要几天办好呢麻烦说一下", []) == ("你好 退货要几天办好呢麻烦说一下",)
+    assert search_queries("长" * 2000, []) == ("长" * MAX_CHARS,)
+    assert search_queries("它呢", ["长" * 2000])[0].endswith("它呢")
+
+
+def test_no_text_is_no_query() -> None:
+    assert search_queries(" \n", [EARPHONES]) == ()
+
+
+@pytest.mark.parametrize("text", ["其他颜色", "哪家店最近", "请问退货地址写在什么地方"])
+def test_what_names_its_subject_does_not_point_back(text: str) -> None:
+    assert not points_back(text)
