@@ -1,7 +1,10 @@
 import asyncio
 
+from structlog.testing import capture_logs
+
 from tests.fakes.gateway import Replica, replica, until
 from tests.fakes.kf_account import LIST, KfAccounts
+from tests.fakes.wecom_api import GETTOKEN
 
 
 async def test_a_lost_notice_is_caught_by_the_poll(gateway: Replica, wecom: KfAccounts) -> None:
@@ -66,3 +69,19 @@ async def test_polling_goes_on_until_the_stop(gateway: Replica, wecom: KfAccount
     await until(lambda: wecom.pulls())
     gateway.stop.set()
     await asyncio.wait_for(polling, 10)
+
+
+async def test_a_wrong_secret_is_told_loudly_at_the_start(gateway: Replica, wecom: KfAccounts) -> None:
+    wecom.on(GETTOKEN, {"errcode": 40001, "errmsg": "invalid credential"})
+    with capture_logs() as lines:
+        for _ in range(5):
+            await gateway.poller.poll_once()
+    (told,) = [line for line in lines if line["log_level"] == "error"]
+    assert "WECOM_KF_SECRET" in told["remedy_zh"] + told["remedy_en"]
+    assert wecom.paths() == [GETTOKEN], "and gettoken is not asked in a loop"
+
+
+async def test_an_app_without_accounts_is_told_what_to_grant(gateway: Replica) -> None:
+    with capture_logs() as lines:
+        await gateway.poller.poll_once()
+    assert any(line["event"] == "poll.no_account" for line in lines)

@@ -1,8 +1,12 @@
 import asyncio
+from typing import Any
 
+import pytest
 from kf_gateway.cursor import Cursors, Progress
+from kf_gateway.inbound import Inbound
 from kf_gateway.puller import HELD
 from kf_runtime.nats import Done, Retry
+from nats.errors import TimeoutError as NatsTimeoutError
 
 from tests.fakes.gateway import Replica, replica, until
 from tests.fakes.kf_account import SYNC, KfAccounts, text
@@ -100,6 +104,28 @@ async def test_a_crash_between_publish_and_cursor_replays_without_doubles(
     wecom.write("wk1", "m3")
     await gateway.puller.pull("wk1", "ENC2")
     assert wecom.pulls()[-1].get("cursor") is None
+    assert await gateway.msgids() == ["m1", "m2", "m3"]
+
+
+class FailingInbound(Inbound):
+    """JetStream goes away in the middle of a page."""
+
+    async def publish(self, open_kfid: str, raw: dict[str, Any], progress: Progress) -> float:
+        if raw["msgid"] == "m2":
+            raise NatsTimeoutError
+        return await super().publish(open_kfid, raw, progress)
+
+
+async def test_the_cursor_stays_until_the_whole_page_is_stored(gateway: Replica, wecom: KfAccounts) -> None:
+    wecom.write("wk1", "m1", "m2", "m3")
+    gateway.puller.inbound = FailingInbound(gateway.js)
+    with pytest.raises(NatsTimeoutError):
+        await gateway.puller.pull("wk1", "ENC1")
+    progress, _ = await gateway.cursors.load("wk1")
+    assert progress is not None
+    assert progress.cursor == ""
+    gateway.puller.inbound = Inbound(gateway.js)
+    assert await gateway.puller.pull("wk1", "ENC1") == Done()
     assert await gateway.msgids() == ["m1", "m2", "m3"]
 
 

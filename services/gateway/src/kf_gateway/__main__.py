@@ -32,7 +32,7 @@ from kf_gateway.poller import Poller
 from kf_gateway.puller import Puller
 from kf_gateway.settings import Settings
 
-_DRAIN_SECONDS = 30.0
+_DRAIN_SECONDS = 25.0
 _AGAIN_SECONDS = 1.0
 
 NOTICES = Consumer(

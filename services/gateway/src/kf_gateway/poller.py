@@ -13,7 +13,7 @@ from nats.errors import Error as NatsError
 
 from kf_gateway.budget import BudgetSpentError, TokenlessBudget
 from kf_gateway.cursor import Cursors, Progress
-from kf_gateway.outage import Outages
+from kf_gateway.outage import Outages, is_passing
 from kf_gateway.puller import Puller
 
 log = structlog.get_logger()
@@ -21,6 +21,8 @@ log = structlog.get_logger()
 _LIST_SECONDS = 3600.0
 _LIST_AGAIN_SECONDS = 300.0
 _TICK_SECONDS = 5.0
+_NO_ACCOUNT_ZH = "没有授权给本应用的客服账号：请在「微信客服 → 通过API管理微信客服账号」中授权账号。"
+_NO_ACCOUNT_EN = "No KF account is granted to this app: grant one under 微信客服 → 通过API管理微信客服账号."
 
 
 @dataclass(frozen=True)
@@ -93,9 +95,18 @@ class Poller:
             accounts = await self.client.account_list()
         except WecomError as error:
             self._list_at = now + _LIST_AGAIN_SECONDS
-            log.warning("poll.accounts_not_listed", detail=str(error), remedy_zh=error.remedy_zh)
+            # At a fresh start this is the first call: it is where a wrong secret or IP shows.
+            tell = log.warning if is_passing(error) else log.error
+            tell(
+                "poll.accounts_not_listed",
+                detail=str(error),
+                remedy_zh=error.remedy_zh,
+                remedy_en=error.remedy_en,
+            )
             return
         granted = {a.open_kfid for a in accounts if a.manage_privilege is not False}
         self._listing = Listing(frozenset(filter(is_open_kfid, granted)), now)
         self._list_at = now + _LIST_SECONDS
         log.info("poll.accounts_listed", accounts=len(self._listing.accounts))
+        if not self._listing.accounts:
+            log.warning("poll.no_account", remedy_zh=_NO_ACCOUNT_ZH, remedy_en=_NO_ACCOUNT_EN)
