@@ -15,7 +15,7 @@ MAX_QUERY_CHARACTERS = 2_000
 _CANDIDATES = 100
 _CACHED_QUERIES = 2_048
 # How many passages BM25 may have to look at for one query; 1,000 found nothing more on 3,344 passages.
-_LEXICAL_BUDGET = 300
+LEXICAL_BUDGET = 300
 
 
 @dataclass(frozen=True)
@@ -54,28 +54,29 @@ class Searcher:
         if statistics is None or not statistics.passages:
             return SearchResult((), answerable=False)
         vector = await self._cache.embed(self._embedder, query)
-        terms = weigh(words, statistics.passages, statistics.frequencies, _LEXICAL_BUDGET)
-        dense, lexical = await self._candidates(statistics, vector, terms)
+        terms = weigh(words, statistics.passages, statistics.frequencies, LEXICAL_BUDGET)
+        dense, lexical = await candidates(self._store, statistics, vector, terms)
         hits = fuse(dense, lexical, terms.total, self._dense_share)
         return SearchResult(
             await self._described(hits, limit), answerable=is_answerable(hits[0], self._answerable_cosine)
         )
-
-    async def _candidates(
-        self, statistics: Statistics, vector: Vectors, terms: Terms
-    ) -> tuple[dict[uuid.UUID, float], Mapping[uuid.UUID, Lexical]]:
-        """The best of each side, each with both scores."""
-        dense = await self._store.nearest(statistics, vector, _CANDIDATES)
-        lexical = await self._store.lexical_scores(statistics, terms.selective, terms.weights, dense)
-        best = sorted(lexical, key=lambda id_: -lexical[id_].score)[:_CANDIDATES]
-        missing = [id_ for id_ in best if id_ not in dense]
-        return dense | await self._store.cosines(vector, missing), lexical
 
     async def _described(self, hits: Sequence[Hit], limit: int) -> list[Found]:
         # Twice as many as asked for: duplicates are merged, and a document may be deleted meanwhile.
         passages = await self._store.passages([hit.id for hit in hits[: 2 * limit]])
         found = [Found(passages[hit.id], hit) for hit in hits if hit.id in passages]
         return without_duplicates(found)[:limit]
+
+
+async def candidates(
+    store: Store, statistics: Statistics, vector: Vectors, terms: Terms
+) -> tuple[dict[uuid.UUID, float], Mapping[uuid.UUID, Lexical]]:
+    """The passages best by meaning or by words: the cosine of each, BM25 of those with a word in common."""
+    dense = await store.nearest(statistics, vector, _CANDIDATES)
+    lexical = await store.lexical_scores(statistics, terms.selective, terms.weights, dense)
+    best = sorted(lexical, key=lambda id_: -lexical[id_].score)[:_CANDIDATES]
+    missing = [id_ for id_ in best if id_ not in dense]
+    return dense | await store.cosines(vector, missing), lexical
 
 
 def without_duplicates(found: Sequence[Found]) -> list[Found]:
