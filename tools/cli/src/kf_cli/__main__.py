@@ -86,6 +86,7 @@ def trace(
     url: Annotated[
         str, typer.Option(envvar="KF_TRACES_URL", help="The local dashboard; default: KF_TRACES_PORT here.")
     ] = "",
+    sql: Annotated[bool, typer.Option("--sql", help="Show the database's spans too.")] = False,
 ) -> None:
     """Draw the trace of one message as a waterfall: from the callback to the last send_msg.
 
@@ -93,10 +94,11 @@ def trace(
 
       kf trace 4bf92f3577b34da6a3ce929d0e0e4736
     """
-    raise typer.Exit(asyncio.run(_trace(wanted, url or f"http://127.0.0.1:{read(Ports).kf_traces_port}")))
+    url = url or f"http://127.0.0.1:{read(Ports).kf_traces_port}"
+    raise typer.Exit(asyncio.run(_trace(wanted, url, sql=sql)))
 
 
-async def _trace(wanted: str, url: str) -> int:
+async def _trace(wanted: str, url: str, *, sql: bool) -> int:
     console = Console(highlight=False)
     async with Traces(url) as traces:
         try:
@@ -109,8 +111,10 @@ async def _trace(wanted: str, url: str) -> int:
         typer.echo(f"kf trace: no trace with {wanted}. Spans arrive about a second after the fact.", err=True)
         return 1
     for trace_id, spans in found:
-        console.print(f"[bold]{trace_id}[/] [dim]{len(spans)} spans  {url}/trace/{trace_id}[/]")
-        for line in waterfall(spans):
+        console.print(
+            f"[bold]{trace_id}[/] [dim]{len(spans)} spans  {url}/trace/{trace_id}[/]", soft_wrap=True
+        )
+        for line in waterfall(spans if sql else [span for span in spans if not span.is_sql]):
             console.print(line, soft_wrap=True)
     return 0
 

@@ -10,11 +10,10 @@ from typing import Any
 
 from rich.console import Console
 
-from kf_cli import config, dialogue, logview
+from kf_cli import dialogue, logview
 from kf_cli.datadir import DataDir
 from kf_cli.dialogue import Outcome
-from kf_cli.layout import Layout
-from kf_cli.ports import Ports
+from kf_cli.layout import Layout, isolated
 from kf_cli.run import failure, interruptible, load_sample
 from kf_cli.scenario import CONVERSATIONS
 from kf_cli.simulator import Simulator
@@ -31,14 +30,7 @@ def demo(console: Console, *, keep: bool, as_json: bool) -> int:
     console: for progress and transcripts; the JSON result goes to standard output.
     """
     with tempfile.TemporaryDirectory(prefix="kefu-demo-") as folder, DataDir(Path(folder)) as data:
-        layout = Layout(
-            data=data.path,
-            logs=data.path / "logs",
-            ports=Ports.free(),
-            credentials=data.credentials(),
-            outer=config.clean_environment(),
-            durable=False,
-        )
+        layout = isolated(data, {}, {})
         return asyncio.run(_Demo(layout, data.lock_fd, console, keep=keep, as_json=as_json).run())
 
 

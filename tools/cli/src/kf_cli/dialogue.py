@@ -11,10 +11,10 @@ from kf_cli.simulator import Chat, Line, Simulator
 from kf_cli.trace import Span, Traces
 
 _ANSWER_SECONDS = 60.0
+_APART_SECONDS = 0.4
 _SETTLE_SECONDS = 3.0
 _TRACE_SECONDS = 20.0
 _POLL_SECONDS = 0.5
-_ACCEPTED = "kf-dialog process kf.inbound.{open_kfid}"
 
 
 @dataclass
@@ -31,9 +31,11 @@ class Outcome:
 
 
 async def hold(simulator: Simulator, traces: Traces, script: Sequence[Conversation]) -> list[Outcome]:
-    """Hold all conversations at once; each ends right, or with faults that say what was wrong."""
+    """Hold all conversations at once, begun shortly after each other; each ends right, or with faults that say what was wrong."""
     accounts = await simulator.accounts()
-    outcomes = await asyncio.gather(*(_converse(simulator, accounts[c.account], c) for c in script))
+    outcomes = await asyncio.gather(
+        *(_converse(simulator, accounts[c.account], c, i * _APART_SECONDS) for i, c in enumerate(script))
+    )
     # An answer that comes twice comes late.
     await asyncio.sleep(_SETTLE_SECONDS)
     for outcome in outcomes:
@@ -45,7 +47,11 @@ async def hold(simulator: Simulator, traces: Traces, script: Sequence[Conversati
     return outcomes
 
 
-async def _converse(simulator: Simulator, open_kfid: str, conversation: Conversation) -> Outcome:
+async def _converse(
+    simulator: Simulator, open_kfid: str, conversation: Conversation, later: float
+) -> Outcome:
+    # Whoever writes in the same instant shares a pull, and a trace is easier to read alone.
+    await asyncio.sleep(later)
     outcome = Outcome(conversation, await simulator.meet(open_kfid, conversation.nickname))
     for step in conversation.steps:
         outcome.msgids.append([await _say(simulator, outcome.chat, step, text) for text in step.says])
@@ -108,7 +114,7 @@ async def _trace(traces: Traces, outcome: Outcome) -> None:
         wrong = ["no trace"]
         while wrong and monotonic() < deadline:
             found = {msgid: await _spans(traces, msgid) for msgid in msgids}
-            wrong = _trace_faults(step, found)
+            wrong = trace_faults(step, found)
             if wrong:
                 await asyncio.sleep(_POLL_SECONDS)
         outcome.traces |= {span.trace_id: len(spans) for spans in found.values() for span in spans[:1]}
@@ -121,19 +127,16 @@ async def _spans(traces: Traces, msgid: str) -> list[Span]:
     return await traces.spans(found[0]) if found else []
 
 
-def _trace_faults(step: Step, found: dict[str, list[Span]]) -> list[str]:
-    """What is wrong with the traces of one step: each message arrived, the last one was answered."""
+def trace_faults(step: Step, found: dict[str, list[Span]]) -> list[str]:
+    """What is wrong with the traces of one step (by msgid): each message came in, the last was answered."""
     wrong = []
-    for spans in found.values():
-        wrong += journey.missing(spans, journey.RECEIVED)
-    last = list(found.values())[-1]
+    for msgid, spans in found.items():
+        wrong += journey.missing(journey.of_message(spans, msgid), journey.RECEIVED)
+    *_, (last, spans) = found.items()
+    turn = journey.of_message(spans, last)
     answer = journey.ANSWERED + (journey.THOUGHT if step.msgtype == "text" else ())
-    wrong += journey.missing(last, answer)
-    accepted = [
-        span
-        for msgid, spans in found.items()
-        for span in spans
-        if span.label == _ACCEPTED and span.attributes.get("kf.msgid") == msgid
-    ]
-    unlinked = journey.unlinked(last, accepted)
+    wrong += journey.missing(turn, answer)
+    taken = [span for msgid, spans in found.items() if (span := journey.accepted(spans, msgid))]
+    unlinked = journey.unlinked(turn, taken)
+    wrong = [f"no {edge}" for edge in dict.fromkeys(wrong)]
     return [*wrong, f"{unlinked} merged messages without a link"] if unlinked else wrong

@@ -9,8 +9,8 @@ Edge = tuple[str, str]
 RECEIVED: tuple[Edge, ...] = (
     ("kf-gateway POST /wecom/callback", "kf-gateway publish kf.notice.{open_kfid}"),
     ("kf-gateway publish kf.notice.{open_kfid}", "kf-gateway process kf.notice.{open_kfid}"),
+    ("kf-gateway process kf.notice.{open_kfid}", "kf-gateway POST /cgi-bin/kf/sync_msg"),
     ("kf-gateway process kf.notice.{open_kfid}", "kf-gateway pull page"),
-    ("kf-gateway pull page", "kf-gateway POST /cgi-bin/kf/sync_msg"),
     ("kf-gateway pull page", "kf-gateway publish kf.inbound.{open_kfid}"),
     ("kf-gateway publish kf.inbound.{open_kfid}", "kf-dialog process kf.inbound.{open_kfid}"),
 )
@@ -35,7 +35,34 @@ THOUGHT: tuple[Edge, ...] = (
 )
 """How an answer from knowledge and model is found; a message that is not text needs neither."""
 
-TURN = "kf-dialog turn"
+ACCEPTED = "kf-dialog process kf.inbound.{open_kfid}"
+"""The span with the msgid of one message; before it all messages of a pull share their spans."""
+
+_SHARED = "kf-gateway POST /cgi-bin/kf/sync_msg"
+_TURN = "kf-dialog turn"
+
+
+def accepted(spans: Sequence[Span], msgid: str) -> Span | None:
+    """The span in which dialog took one message; None when the trace does not hold it."""
+    return next((s for s in spans if s.label == ACCEPTED and s.attributes.get("kf.msgid") == msgid), None)
+
+
+def of_message(spans: Sequence[Span], msgid: str) -> list[Span]:
+    """The part of a trace that led to one message and followed from it; a pull may hold many messages."""
+    here = accepted(spans, msgid)
+    if here is None:
+        return []
+    by_id = {span.span_id: span for span in spans}
+    wanted = {here.span_id}
+    above = here
+    while above.parent_id in by_id:
+        above = by_id[above.parent_id]
+        wanted.add(above.span_id)
+    below = {here.span_id}
+    while below:
+        below = {span.span_id for span in spans if span.parent_id in below}
+        wanted |= below
+    return [span for span in spans if span.span_id in wanted or span.label == _SHARED]
 
 
 def missing(spans: Sequence[Span], wanted: Sequence[Edge]) -> list[str]:
@@ -46,6 +73,6 @@ def missing(spans: Sequence[Span], wanted: Sequence[Edge]) -> list[str]:
 
 def unlinked(spans: Sequence[Span], merged: Sequence[Span]) -> int:
     """How many of the merged messages' spans no turn of this trace links to or descends from."""
-    turns = [span for span in spans if span.label == TURN]
+    turns = [span for span in spans if span.label == _TURN]
     known = {target for turn in turns for target in turn.links} | {(s.trace_id, s.parent_id) for s in turns}
     return sum((span.trace_id, span.span_id) not in known for span in merged)

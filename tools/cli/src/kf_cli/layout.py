@@ -8,9 +8,9 @@ from pathlib import Path
 
 from kf_cli import embedded
 from kf_cli.children import Program
-from kf_cli.config import Part
-from kf_cli.datadir import Credentials
-from kf_cli.ports import Listener, Ports
+from kf_cli.config import Part, clean_environment
+from kf_cli.datadir import Credentials, DataDir
+from kf_cli.ports import Listener, Ports, free_ports
 
 SERVICES = ("gateway", "dialog", "sender", "knowledge")
 SAMPLE_ACCOUNTS = {"禾屿之家": "shop", "云帆表单": "saas"}
@@ -140,6 +140,22 @@ class Layout:
             found.append(Listener(_LOOPBACK, ports.kf_traces_otlp_grpc_port, "KF_TRACES_OTLP_GRPC_PORT"))
             found.append(Listener(_LOOPBACK, ports.kf_traces_otlp_http_port, "KF_TRACES_OTLP_HTTP_PORT"))
         return found
+
+
+def isolated(data: DataDir, settings: Mapping[str, str], replicas: Mapping[str, int]) -> Layout:
+    """A stack for a demo or a test: free ports, nothing real, no `.env`, no waiting for the disk.
+
+    settings: for every program, by the names of the environment. replicas: processes of a service, 1 by default.
+    """
+    return Layout(
+        data=data.path,
+        logs=data.path / "logs",
+        ports=Ports.free(),
+        credentials=data.credentials(),
+        outer={**clean_environment(), **settings},
+        durable=False,
+        replica_ports={name: tuple(free_ports(number - 1)) for name, number in replicas.items()},
+    )
 
 
 def program(layout: Layout, name: str, collections: Mapping[str, str]) -> Program:

@@ -1,12 +1,15 @@
 """The ports of a local stack: their numbers, the settings that change them, who holds one that is taken."""
 
 import errno
+import secrets
 import socket
 from dataclasses import dataclass
 
 import psutil
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+_QUIET_RANGE = range(20_000, 32_000)
 
 
 class Ports(BaseSettings):
@@ -42,12 +45,17 @@ class Listener:
 
 
 def free_ports(count: int) -> list[int]:
-    """Different ports of loopback that nothing uses right now."""
-    probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    numbers = [int(probe.getsockname()[1]) for probe in probes]
-    for probe in probes:
-        probe.close()
-    return numbers
+    """Different ports of loopback that nothing uses right now.
+
+    They lie below the range from which systems number outgoing connections: a service that binds its port
+    ten seconds later would now and then find it in use by a client of another one.
+    """
+    found: set[int] = set()
+    while len(found) < count:
+        number = secrets.choice(_QUIET_RANGE)
+        if not _fault(Listener("127.0.0.1", number, "")):
+            found.add(number)
+    return list(found)
 
 
 def conflicts(listeners: list[Listener]) -> list[str]:

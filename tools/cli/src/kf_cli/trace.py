@@ -43,6 +43,11 @@ class Span:
         """Service and name, as edges are told by: `kf-dialog turn`."""
         return f"{self.service} {self.name}"
 
+    @property
+    def is_sql(self) -> bool:
+        """Whether this is a statement of the database: many, and seldom what one looks for."""
+        return "db.system.name" in self.attributes or "db.system" in self.attributes
+
 
 class Traces:
     """The JSON API of the local dashboard; a context manager around one HTTP client."""
@@ -107,7 +112,7 @@ def waterfall(spans: Sequence[Span]) -> Iterator[str]:
         duration = (span.end_ns - span.start_ns) / 1e6
         yield (
             f"[dim]{plain(span.service):<{services}}[/] [{colour}]{name}[/] {duration:9.1f} ms "
-            f"[{colour}]{_bar(span, began, length)}[/]{_facts(span)}"
+            f"[{colour}]{_bar(span, began, length)}[/]{_facts(span)}".rstrip()
         )
 
 
