@@ -4,6 +4,7 @@ import { words, sayState, sayFault, sayEvent } from "./words.js";
 const $ = (id) => document.getElementById(id);
 const state = { language: localStorage.language || "zh", accounts: [], customers: [], page: {}, nodes: new Map() };
 const ANSWER_SECONDS = 120; // an answer that takes longer is not on its way any more
+const CHANGES = ["msg_send_fail", "user_recall_msg"]; // events after which an older line looks different
 let watching = new AbortController();
 
 const t = (name) => words[state.language][name] ?? name;
@@ -19,7 +20,7 @@ async function call(method, path, body, signal) {
   const options = { method, signal, headers: body ? { "content-type": "application/json" } : {} };
   if (body) options.body = JSON.stringify(body);
   const reply = await fetch(path, options);
-  if (!reply.ok) throw new Error(`${method} ${path}: HTTP ${reply.status}`);
+  if (!reply.ok) throw Object.assign(new Error(`HTTP ${reply.status}`), { status: reply.status });
   return reply.status === 204 ? null : reply.json();
 }
 
@@ -95,23 +96,27 @@ function open(account, customer) {
 // --- one chat -----------------------------------------------------------------------------------------
 
 async function watch(signal) {
-  let known = -1, calm = 0;
+  let known = -1, calm = false;
   while (!signal.aborted) {
     try {
-      const wait = calm > 0 ? 20 : 0;
+      const wait = calm ? 20 : 0;
       const reply = await call("GET", `${chat()}/transcript?after=${known}&wait_seconds=${wait}`, null, signal);
       if (signal.aborted) return;
       alarm(state.page.callback_url ? "" : t("no_callback"));
+      const changesOthers = reply.entries.some((entry) => !state.nodes.has(entry.number) && CHANGES.includes(entry.body.event_type));
       show(reply);
       // Lines whose notice is still under way change without a new line: look at them again, soon.
       const first = reply.entries.find((entry) => unsettled(entry));
-      known = first ? first.number - 1 : known + Math.max(0, (reply.entries.at(-1)?.number ?? known) - known);
-      calm = first ? 0 : 1;
+      known = first ? first.number - 1 : reply.entries.at(-1)?.number ?? known;
+      if (changesOthers) known = -1;
+      calm = !first && !changesOthers;
       if (first) await pause(Date.now() / 1000 - first.at > 10 ? 3000 : 500);
     } catch (error) {
       if (signal.aborted) return;
       alarm(`${t("unreachable")} (${error.message})`);
       await pause(2000);
+      // After a reset of the world this customer is gone.
+      if (error.status === 404) return start();
     }
   }
 }
@@ -201,7 +206,7 @@ function menuInto(parent, body) {
 
 function metaOf(entry, mine) {
   const meta = make("div", "meta");
-  meta.append(make("span", "", new Date(entry.at * 1000).toLocaleTimeString(state.language, { hour: "2-digit", minute: "2-digit", second: "2-digit" })));
+  meta.append(make("span", "", new Date(entry.at * 1000).toLocaleTimeString(state.language, { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false })));
   if (mine) meta.append(deliveryOf(entry));
   if (entry.fail_type !== null) meta.append(make("span", "bad", `${t("failed")} (${entry.fail_type})`));
   if (state.page.traces_url && entry.direction !== "servicer") {
