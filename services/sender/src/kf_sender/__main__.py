@@ -1,6 +1,7 @@
 """Starts the sender: settings, PostgreSQL, NATS, WeCom's client, then intake, dispatcher and relay."""
 
 import asyncio
+from contextlib import AsyncExitStack
 from functools import partial
 
 from kf_contracts import streams
@@ -26,29 +27,39 @@ _OTHER_CONNECTIONS = 4
 
 async def serve(config: SenderSettings, pacing: Pacing, stop: asyncio.Event) -> None:
     """Run until `stop`, then finish the sends in hand."""
-    server = Server(config.kf_sender_health_host, config.kf_sender_health_port)
-    await server.start()
-    client = await nats.connect_unless(stop, config.nats_url, "kf-sender")
-    if client is None:
-        return
+    async with AsyncExitStack() as stack:
+        server = Server(config.kf_sender_health_host, config.kf_sender_health_port)
+        stack.push_async_callback(server.stop, 1.0)
+        await server.start()
+        client = await nats.connect_unless(stop, config.nats_url, "kf-sender")
+        if client is None:
+            return
+        stack.push_async_callback(client.close)
+        pool = await open_ledger(config)
+        stack.push_async_callback(pool.close)
+        js = client.jetstream()
+        await nats.ensure_streams(js, streams.stream_configs(config.kf_nats_replicas))
+        await nats.ensure_buckets(js, streams.bucket_configs(config.kf_nats_replicas))
+        transport = await stack.enter_async_context(
+            Transport(config.wecom_api_base, max_connections=2 * config.kf_sender_workers)
+        )
+        tokens = await shared_token(config, transport, js)
+        await run(config, pacing, stop, server, client, Store(pool, pacing), transport, tokens)
+
+
+async def open_ledger(config: SenderSettings) -> postgres.Pool:
+    """A pool on the sender's schema, migrated."""
     pool = await postgres.connect(
         config.database_url.get_secret_value(),
         SCHEMA,
         max_size=config.kf_sender_workers + _OTHER_CONNECTIONS,
     )
-    await postgres.migrate(pool, SCHEMA, postgres.load_migrations("kf_sender"))
-    js = client.jetstream()
-    await nats.ensure_streams(js, streams.stream_configs(config.kf_nats_replicas))
-    await nats.ensure_buckets(js, streams.bucket_configs(config.kf_nats_replicas))
-    transport = Transport(config.wecom_api_base, max_connections=2 * config.kf_sender_workers)
     try:
-        tokens = await shared_token(config, transport, js)
-        await run(config, pacing, stop, server, client, Store(pool, pacing), transport, tokens)
-    finally:
-        await transport.aclose()
-        await client.close()
+        await postgres.migrate(pool, SCHEMA, postgres.load_migrations("kf_sender"))
+    except BaseException:
         await pool.close()
-        await server.stop(1.0)
+        raise
+    return pool
 
 
 async def run(
