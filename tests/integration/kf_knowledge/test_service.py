@@ -3,9 +3,12 @@
 import asyncio
 import os
 import signal
+import socket
 import sys
+import time
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -13,7 +16,8 @@ import grpc
 import grpc.aio
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from kf_cli.embedded import free_port
+from kf_cli import embedded
+from kf_cli.embedded import Child, EmbeddedError, free_port, init_postgres, postgres_command
 from kf_contracts.knowledge.v1 import knowledge_pb2 as pb
 from kf_contracts.knowledge.v1.knowledge_pb2_grpc import KnowledgeServiceStub
 from kf_runtime.grpc import READY
@@ -134,6 +138,61 @@ async def test_import_does_not_hold_up_searches(knowledge: KnowledgeServiceStub)
         assert (await knowledge.Search(pb.SearchRequest(collection="shop", query=query))).passages
     assert not long_import.done()
     assert (await long_import).document.passage_count == 600
+
+
+async def test_taken_port_ends_with_status_2_and_the_setting_to_change(database_url: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        process = await start(database_url, port)
+        _, errors = await asyncio.wait_for(process.communicate(), 60)
+    assert process.returncode == 2
+    assert f"KF_KNOWLEDGE_PORT: port {port}" in errors.decode()
+
+
+async def test_searches_work_again_after_postgres_was_killed(tmp_path: Path) -> None:
+    """kill -9 of the database: UNAVAILABLE while it is away, then answers; the service keeps running."""
+    init_postgres(tmp_path / "data")
+    database, port = free_port(), free_port()
+    command = postgres_command(tmp_path / "data", database)
+    with Child("postgres", command, database, tmp_path / "log") as server:
+        process = await start(embedded.database_url(database), port)
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+            try:
+                await ready(channel)
+                knowledge = KnowledgeServiceStub(channel)
+                await knowledge.IngestDocument(document())
+                server.kill()
+                search = pb.SearchRequest(collection="shop", query="X2 贵不贵")
+                assert (await fails(knowledge.Search(search)))[0] is grpc.StatusCode.UNAVAILABLE
+                await asyncio.to_thread(start_again, server)
+                assert (await answered(knowledge, search)).passages
+            finally:
+                process.terminate()
+                await asyncio.wait_for(process.communicate(), 60)
+    assert process.returncode == 0
+
+
+async def answered(knowledge: KnowledgeServiceStub, search: pb.SearchRequest) -> pb.SearchResponse:
+    async with asyncio.timeout(60):
+        while True:
+            try:
+                response: pb.SearchResponse = await knowledge.Search(search)
+            except grpc.aio.AioRpcError:
+                await asyncio.sleep(0.1)
+            else:
+                return response
+
+
+def start_again(server: Child) -> None:
+    """Right after kill -9 the old server's processes may still hold its memory."""
+    for _ in range(100):
+        try:
+            server.start()
+        except EmbeddedError:
+            time.sleep(0.1)
+        else:
+            return
+    raise AssertionError("PostgreSQL does not start again")
 
 
 @pytest.mark.parametrize(

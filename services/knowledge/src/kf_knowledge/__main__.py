@@ -32,7 +32,7 @@ async def serve(config: KnowledgeSettings) -> None:
     knowledge_pb2_grpc.add_KnowledgeServiceServicer_to_server(
         KnowledgeServicer(store, searcher, Ingestor(store, embedder)), server.server
     )
-    await server.start()
+    await listen(server)
     try:
         watch = lifecycle.watch_ready(server, {"postgres": store.answers}, stop)
         await lifecycle.supervise(stop, {"readiness": watch}, config.kf_knowledge_drain_seconds)
@@ -40,6 +40,17 @@ async def serve(config: KnowledgeSettings) -> None:
         await server.stop(config.kf_knowledge_drain_seconds)
         await embedder.close()
         await pool.close()
+
+
+async def listen(server: Server) -> None:
+    """Starts the server; a port that cannot be had ends the process with the remedy."""
+    try:
+        await server.start()
+    except OSError as error:
+        settings.stop(
+            "kf-knowledge: cannot start / 服务无法启动",
+            [f"KF_KNOWLEDGE_PORT: {error}. Stop what uses it or set another. / 端口被占用，请更换。"],
+        )
 
 
 async def open_embedder(config: KnowledgeSettings) -> LocalEmbedder | EndpointEmbedder:
