@@ -141,3 +141,21 @@ def test_it_is_deterministic() -> None:
 def test_escaped_passages_are_read_as_they_were_written() -> None:
     system = '<passage id="1" title="A&amp;B">\n问：接口 a&lt;b 吗\n答：是的，a &lt; b。\n</passage>'
     assert answer(system, [], "接口 a<b 吗") == "是的，a < b。"
+
+
+def test_a_row_of_a_table_is_said_with_the_names_of_its_columns() -> None:
+    table = "| 商品 | 整机 |\n|---|:--|\n| 吸尘器 V8 | 2 年 |\n| 加湿器 H2 | 1 年 |\n"
+    system = (
+        f'<passage id="1" title="保修">保修期从签收之日起算。\n\n{table}{"过保后维修收费。" * 30}</passage>'
+    )
+    assert answer(system, [], "加湿器 H2 保修几年") == "商品：加湿器 H2，整机：1 年"
+
+
+def test_an_entry_that_asks_the_question_beats_prose_that_mentions_it() -> None:
+    system = (
+        '<passage id="1" title="保修">保修期从签收之日起计算。扫地机器人 X2 Pro 见发票。</passage>'
+        '<passage id="2" title="常见问题">问：扫地机器人保修多久？\n答：整机 2 年。</passage>'
+        '<passage id="3" title="常见问题">问：净化器保修多久？\n答：整机 3 年。</passage>'
+    )
+    history = [Turn("user", "扫地机器人 X2 Pro 多少钱？"), Turn("assistant", "2999 元。")]
+    assert answer(system, history, "那个保修多久？") == "整机 2 年。"

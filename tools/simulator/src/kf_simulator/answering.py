@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kf_simulator import lexicon
-from kf_simulator.passages import Unit, read_units, without_headings
+from kf_simulator.passages import Unit, read_units, spoken
 
 NOT_FOUND = "抱歉，知识库里没有相关内容，暂时无法回答这个问题。"
 _NOT_FOUND_PART = "关于“{}”，抱歉，知识库里没有相关内容。"
@@ -17,6 +17,8 @@ _GREETING = "您好，请问有什么可以帮您？"
 _THANKS = "不客气，还有问题随时告诉我。"
 # Questions foreign to the passages score below 0.15, paraphrases above 0.24.
 _THRESHOLD = 0.2
+# Prose mentions much in passing; an entry that asks the same question is the better answer.
+_PROSE_SHARE = 0.8
 _CERTAIN = 0.5
 _HISTORY_WEIGHT = 0.6
 _ENOUGH_TO_GO_BY = 0.8
@@ -62,7 +64,7 @@ class _Library:
         rarity = {term: self.rarity.get(term, self.unknown) for term in question}
         everywhere = lexicon.overlap(question, unit.all_terms, rarity)
         if not unit.asks:
-            return everywhere
+            return _PROSE_SHARE * everywhere
         asked = lexicon.overlap(question, unit.ask_terms, rarity)
         wanted = lexicon.topics(unit.asks)
         precise = lexicon.overlap(wanted, frozenset(question), self.rarity)
@@ -80,8 +82,12 @@ def answer(system: str, history: Sequence[Turn], question: str) -> str:
         several = _answer_each(library, lines)
         if several:
             return several
-    unit = _best_with_history(library, history, question) if _REFERS_BACK.search(question) else None
-    unit = unit or _best(library, question)[1] or _best_with_history(library, history, question)
+    alone = None if _REFERS_BACK.search(question) else _best(library, question)[1]
+    if alone:
+        return _worded(library, alone, question)
+    if followed := _best_with_history(library, history, question):
+        return _worded(library, followed, "\n".join([*_asked(history), question]))
+    unit = _best(library, question)[1]
     return _worded(library, unit, question) if unit else NOT_FOUND
 
 
@@ -114,19 +120,24 @@ def _best_with_history(library: _Library, history: Sequence[Turn], question: str
     terms = lexicon.topics(question)
     if not _REFERS_BACK.search(question) and sum(terms.values()) > _SHORT_TERMS:
         return None
-    asked = [turn.text for turn in history if turn.role == "user"][-_HISTORY_TURNS:]
     said = [turn.text for turn in history if turn.role == "assistant"][-1:]
     context = {term: 0.5 * weight for term, weight in lexicon.topics("\n".join(said)).items()}
-    context |= lexicon.topics("\n".join(asked))
+    context |= lexicon.topics("\n".join(_asked(history)))
+    together = {term: _HISTORY_WEIGHT * weight for term, weight in context.items()} | terms
     names_a_topic = max(terms.values(), default=0.0) >= 1
     scored: list[tuple[float, Unit]] = []
     for unit in library.units:
         now, before = library.score(terms, unit), library.score(context, unit)
         # A topic that the passage does not know is a new question, whatever was said before.
         if before and (now >= _THRESHOLD or not names_a_topic):
-            scored.append((now + _HISTORY_WEIGHT * before, unit))
+            scored.append((now + library.score(together, unit), unit))
     total, best = max(scored, key=_first, default=(0.0, None))
     return best if total >= _THRESHOLD else None
+
+
+def _asked(history: Sequence[Turn]) -> list[str]:
+    """What the customer asked lately."""
+    return [turn.text for turn in history if turn.role == "user"][-_HISTORY_TURNS:]
 
 
 def _first(scored: tuple[float, Unit]) -> float:
@@ -136,7 +147,7 @@ def _first(scored: tuple[float, Unit]) -> float:
 def _worded(library: _Library, unit: Unit, question: str) -> str:
     if unit.asks:
         return unit.text
-    text = without_headings(unit.text)
+    text = spoken(unit.text)
     if _WANTS_ALL.search(question) or len(text) <= _PROSE_CHARACTERS:
         return text
     return _excerpt(library, text, question)

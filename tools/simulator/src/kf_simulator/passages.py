@@ -11,6 +11,7 @@ from kf_simulator.lexicon import vocabulary
 _PASSAGE = re.compile(r'<passage\s+id="([^"]*)"\s+title="([^"]*)"[^>]*>(.*?)</passage>', re.DOTALL)
 _FAQ = re.compile(r"^\s*问[:：](.*?)^\s*答[:：](.*?)(?=^\s*问[:：]|\Z)", re.DOTALL | re.MULTILINE)
 _HEADING = re.compile(r"^\s*#{1,6}\s.*$|^[^。！？\n]{1,80} > [^。！？\n]{1,80}$", re.MULTILINE)
+_TABLE_RULE = re.compile(r"\|?[\s:|-]+\|?")
 
 
 @dataclass(frozen=True)
@@ -38,9 +39,21 @@ def read_units(prompt: str) -> list[Unit]:
     return units
 
 
-def without_headings(text: str) -> str:
-    """Prose without the heading lines that only place it."""
-    return _HEADING.sub("", text).strip() or text.strip()
+def spoken(text: str) -> str:
+    """Prose as one would say it in a chat: without heading lines, table rows as `name：value` pairs."""
+    lines: list[str] = []
+    header: list[str] = []
+    for line in (_HEADING.sub("", text).strip() or text.strip()).split("\n"):
+        cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
+        if not line.lstrip().startswith("|"):
+            header = []
+            lines.append(line)
+        elif not header:
+            header = cells
+        elif not _TABLE_RULE.fullmatch(line.strip()):
+            pairs = zip(header, cells, strict=False)
+            lines.append("，".join(f"{name}：{value}" if name else value for name, value in pairs))
+    return "\n".join(lines)
 
 
 def _unit(passage_id: str, title: str, asks: str, text: str) -> Unit:
