@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import asyncpg
@@ -207,3 +207,27 @@ async def test_every_fault_of_the_settings_is_told_at_once(tmp_path: Path) -> No
     assert process.returncode == 2
     for name in ("DATABASE_URL", "DEEPSEEK_API_KEY", "KF_DIALOG_COLLECTIONS", "KF_DIALOG_MERGE_MS"):
         assert f"- {name} " in output.decode()
+
+
+async def test_replicas_killed_again_and_again_answer_everything_once_and_in_order(
+    town: Town, tmp_path: Path
+) -> None:
+    town.model.delay = lambda _: 0.4
+    said: dict[str, list[str]] = {}
+    async with AsyncExitStack() as stack:
+        replicas = [await stack.enter_async_context(running(town, tmp_path)) for _ in range(2)]
+        for number in range(30):
+            customer = f"wm{number % 6}"
+            said.setdefault(customer, []).append(await town.say(customer, f"问题{number}"))
+            await asyncio.sleep(0.25)
+            if number % 8 == 7:
+                victim = replicas.pop(0)
+                victim.kill()
+                await victim.wait()
+                replicas.append(await stack.enter_async_context(running(town, tmp_path)))
+        async with asyncio.timeout(60):
+            while sum(len(reply.in_reply_to) for reply in await town.replies()) < 30:
+                await asyncio.sleep(0.2)
+    for customer, msgids in said.items():
+        replies = [reply for reply in await town.replies() if reply.external_userid == customer]
+        assert [msgid for reply in replies for msgid in reply.in_reply_to] == msgids

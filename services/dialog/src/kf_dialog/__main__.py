@@ -28,7 +28,10 @@ async def serve(config: Settings, stop: asyncio.Event) -> None:
     """Run until `stop`, then finish what is in hand."""
     dsn = config.database_url.get_secret_value()
     store = await Store.open(dsn, timing(config))
-    client = await kf_nats.connect(config.nats_url, "kf-dialog")
+    client = await kf_nats.connect_unless(stop, config.nats_url, "kf-dialog")
+    if client is None:
+        await store.close()
+        return
     js = client.jetstream()
     await kf_nats.ensure_streams(js, streams.stream_configs(config.kf_nats_replicas))
     channel = kf_grpc.channel(config.kf_dialog_knowledge_target)

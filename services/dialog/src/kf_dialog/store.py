@@ -65,7 +65,7 @@ class Store:
         Raises:
             postgres.DatabaseError: with the remedy.
         """
-        pool = await postgres.connect(dsn, SCHEMA, init=_codecs)
+        pool = await postgres.connect(dsn, SCHEMA, init=_codecs, reset=_stateless)
         await postgres.migrate(pool, SCHEMA, postgres.load_migrations("kf_dialog"))
         return cls(pool, timing)
 
@@ -214,6 +214,10 @@ class Store:
 
 async def _codecs(connection: "Connection[Any]") -> None:
     await connection.set_type_codec("jsonb", schema="pg_catalog", encoder=json.dumps, decoder=json.loads)
+
+
+async def _stateless(_: object) -> None:
+    """Nothing of ours outlives a transaction: the pool's default reset would double the round trips."""
 
 
 def _storable(value: Any) -> Any:
