@@ -31,6 +31,7 @@ def control_router(sim: Simulation) -> APIRouter:
     router = APIRouter(prefix="/control", tags=["world"])
     _add_people(router, sim)
     _add_chats(router, sim)
+    _add_transcript(router, sim)
     _add_servicers(router, sim)
     return router
 
@@ -73,7 +74,6 @@ def _add_people(router: APIRouter, sim: Simulation) -> None:
 
 
 def _add_chats(router: APIRouter, sim: Simulation) -> None:
-    world = sim.world
     chat = "/chats/{open_kfid}/{external_userid}"
 
     @router.post(chat + "/enter", status_code=201)
@@ -110,7 +110,11 @@ def _add_chats(router: APIRouter, sim: Simulation) -> None:
             raise HTTPException(404, "nothing was sent with that msgid") from None
         return Response(status_code=204)
 
-    @router.get(chat + "/transcript")
+
+def _add_transcript(router: APIRouter, sim: Simulation) -> None:
+    world = sim.world
+
+    @router.get("/chats/{open_kfid}/{external_userid}/transcript")
     async def transcript(
         open_kfid: str,
         external_userid: str,
