@@ -31,7 +31,7 @@ class Outcome:
 
 
 async def hold(simulator: Simulator, traces: Traces, script: Sequence[Conversation]) -> list[Outcome]:
-    """Hold all conversations at once, begun shortly after each other; each ends right, or with faults that say what was wrong."""
+    """Hold all conversations, begun shortly after each other; what was wrong becomes faults."""
     accounts = await simulator.accounts()
     outcomes = await asyncio.gather(
         *(_converse(simulator, accounts[c.account], c, i * _APART_SECONDS) for i, c in enumerate(script))

@@ -145,7 +145,7 @@ class Layout:
 def isolated(data: DataDir, settings: Mapping[str, str], replicas: Mapping[str, int]) -> Layout:
     """A stack for a demo or a test: free ports, nothing real, no `.env`, no waiting for the disk.
 
-    settings: for every program, by the names of the environment. replicas: processes of a service, 1 by default.
+    settings: environment of every program. replicas: processes of each service, 1 by default.
     """
     return Layout(
         data=data.path,
