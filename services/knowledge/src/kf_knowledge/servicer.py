@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Awaitable
 from typing import Any, TypeAlias, TypeVar
 
+import asyncpg
 import grpc
 import grpc.aio
 import structlog
@@ -47,7 +48,8 @@ _CODES: tuple[tuple[tuple[type[Exception], ...], grpc.StatusCode], ...] = (
     ((EmbeddingConfigError,), grpc.StatusCode.FAILED_PRECONDITION),
     ((EmbeddingUnavailableError,), grpc.StatusCode.UNAVAILABLE),
     ((TimeoutError,), grpc.StatusCode.DEADLINE_EXCEEDED),
-    (TRANSIENT, grpc.StatusCode.UNAVAILABLE),
+    # asyncpg raises the last one for a connection that PostgreSQL's crash has closed while it was idle.
+    ((*TRANSIENT, asyncpg.InternalClientError), grpc.StatusCode.UNAVAILABLE),
 )
 # Our own errors are written to be read by the caller; what others raise may quote the customer.
 _OWN_WORDS = (
