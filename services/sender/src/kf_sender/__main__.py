@@ -89,9 +89,7 @@ async def run(
     await lifecycle.supervise(
         stop,
         {
-            "intake": nats.consume(
-                js, CONSUMER, intake, stop=stop, on_park=intake.on_park, transient=postgres.TRANSIENT
-            ),
+            "intake": nats.consume(js, CONSUMER, intake, stop=stop, on_park=intake.on_park),
             "dispatch": dispatcher.run(stop),
             "relay": Relay(store, js, settled).run(stop),
             "readiness": lifecycle.watch_ready(server, {"nats": connected, "postgres": store.answers}, stop),

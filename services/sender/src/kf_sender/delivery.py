@@ -23,7 +23,7 @@ from kf_sender.verdict import Action, Verdict
 
 _RECORD_AGAIN_SECONDS = 0.5
 _NEW, _ASSISTANT = 0, 1
-_CALM = frozenset({Action.DELIVERED, Action.RETRY, Action.HOLD, Action.PARK})
+_CALM = frozenset({Action.DELIVERED, Action.HOLD, Action.PARK})
 
 log = structlog.get_logger()
 tracer = trace.get_tracer("kf_sender")

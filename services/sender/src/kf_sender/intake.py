@@ -8,7 +8,8 @@ from kf_contracts.events import DeadLetter, PayloadError, SendReply
 from kf_contracts.streams import KF_OUTBOUND
 from kf_runtime import telemetry
 from kf_runtime.logging import hashed
-from kf_runtime.nats import Consumer, Done, Outcome, Park, payload_base64, publish
+from kf_runtime.nats import Consumer, Done, Outcome, Park, Retry, payload_base64, publish
+from kf_runtime.postgres import TRANSIENT
 from nats.aio.msg import Msg
 from nats.js import JetStreamContext
 from opentelemetry import trace
@@ -28,7 +29,10 @@ CONSUMER = Consumer(
     concurrency=1,
     max_ack_pending=1,
     ack_wait=8.0,
+    # With a second between tries: more than two days without PostgreSQL.
+    max_deliver=200_000,
 )
+_AGAIN_SECONDS = 1.0
 
 log = structlog.get_logger()
 
@@ -48,29 +52,28 @@ class Intake:
             command = read(msg.data)
         except PayloadError as error:
             return Park(str(error))
-        planned = plan(command.text, self._max_parts)
-        span = trace.get_current_span()
-        span.set_attributes(
-            {
-                "kf.command_id": command.command_id,
-                "kf.turn_id": command.turn_id,
-                "kf.open_kfid": command.open_kfid,
-                "kf.customer": hashed(command.external_userid),
-                "kf.parts": len(planned.parts),
-            }
-        )
-        new = await self._store.accept(command, planned, telemetry.carrier())
-        span.set_attribute("kf.outcome", "stored" if new else "duplicate")
-        log.info(
-            "command.stored" if new else "command.duplicate",
-            command_id=command.command_id,
-            open_kfid=command.open_kfid,
-            customer=hashed(command.external_userid),
-            parts=len(planned.parts),
-            remark=planned.remark,
-        )
+        try:
+            await self._store_it(command)
+        except TRANSIENT as error:
+            log.warning("intake.database_away", error=type(error).__name__)
+            return Retry(_AGAIN_SECONDS, type(error).__name__)
         self._wake.set()
         return Done()
+
+    async def _store_it(self, command: SendReply) -> None:
+        planned = plan(command.text, self._max_parts)
+        facts: dict[str, str | int] = {
+            "command_id": command.command_id,
+            "turn_id": command.turn_id,
+            "open_kfid": command.open_kfid,
+            "customer": hashed(command.external_userid),
+            "parts": len(planned.parts),
+        }
+        span = trace.get_current_span()
+        span.set_attributes({f"kf.{name}": value for name, value in facts.items()})
+        outcome = "stored" if await self._store.accept(command, planned, telemetry.carrier()) else "duplicate"
+        span.set_attribute("kf.outcome", outcome)
+        log.info("command.accepted", outcome=outcome, **facts, remark=planned.remark)
 
     async def on_park(self, msg: Msg, reason: str) -> None:
         """Copy a message that is no command to KF_DEAD, whole: no other store has it."""

@@ -1,6 +1,6 @@
 -- name: insert_command
-INSERT INTO command (open_kfid, external_userid, command_id, turn_id, status, parts_total, reason, payload, carrier, created_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+INSERT INTO command (open_kfid, external_userid, command_id, turn_id, status, parts_total, reason, remark, payload, carrier, created_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $8, $9, $10)
 ON CONFLICT DO NOTHING
 RETURNING seq
 
@@ -43,12 +43,11 @@ SET status = $5::text, errcode = $6, mends = mends + $7::smallint, sent_at = CAS
 WHERE open_kfid = $1 AND external_userid = $2 AND command_id = $3 AND part_no = $4
 
 -- name: settle_command
--- A plan's own remark (text left out) stays when a send has nothing to add.
 UPDATE command c
 SET status = CASE WHEN $4::text = 'sent' AND counted.sent < c.parts_total THEN 'sending' ELSE $4 END,
     parts_sent = counted.sent,
     errcode = $5,
-    reason = CASE WHEN $6 = '' THEN c.reason ELSE $6 END,
+    reason = CASE WHEN $6 = '' THEN c.remark ELSE $6 END,
     changed_at = clock_timestamp()
 FROM (
     SELECT count(*) FILTER (WHERE status = 'sent') AS sent
@@ -69,7 +68,8 @@ WHERE open_kfid = $1 AND external_userid = $2 AND status IN ('queued', 'sending'
 -- name: release_customer
 UPDATE customer_queue q
 SET lease_until = '-infinity',
-    next_attempt_at = clock_timestamp() + $4::interval,
+    -- Without a pause no time is kept: a clock set back must not hold the customer.
+    next_attempt_at = CASE WHEN $4::interval > interval '0' THEN clock_timestamp() + $4 ELSE '-infinity' END,
     look_first = coalesce($5::boolean, q.look_first),
     waiting_since = CASE WHEN EXISTS (
         SELECT FROM command c
@@ -85,11 +85,15 @@ ON CONFLICT (open_kfid) DO UPDATE SET
     failures = a.failures + 1,
     errcode = excluded.errcode,
     paused_until = clock_timestamp() + least($4::interval, $3 * power(2, least(a.failures, 20))),
-    alerted_at = CASE WHEN a.failures = 0 OR a.alerted_at < now() - $5::interval THEN now() ELSE a.alerted_at END
+    alerted_at = CASE
+        WHEN a.errcode IS DISTINCT FROM excluded.errcode OR a.alerted_at < now() - $5::interval THEN now()
+        ELSE a.alerted_at
+    END
 RETURNING alerted_at = now() AS alert, extract(epoch FROM paused_until - clock_timestamp())::float8 AS pause_seconds
 
 -- name: resume_account
-UPDATE account SET failures = 0, errcode = NULL, paused_until = '-infinity'
+-- The errcode stays: the same refusal in a minute is no news.
+UPDATE account SET failures = 0, paused_until = '-infinity'
 WHERE open_kfid = $1 AND failures > 0
 RETURNING open_kfid
 

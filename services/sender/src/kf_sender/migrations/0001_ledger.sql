@@ -15,7 +15,9 @@ CREATE TABLE command (
     parts_total smallint NOT NULL,
     parts_sent smallint NOT NULL DEFAULT 0,
     errcode int,
+    -- Why it stands where it stands; `remark` is what the plan had to say and stays.
     reason text NOT NULL DEFAULT '',
+    remark text NOT NULL DEFAULT '',
     -- json, not jsonb: it keeps the command as it came.
     payload json NOT NULL,
     carrier jsonb NOT NULL,

@@ -80,6 +80,8 @@ BEGIN
     IF NOT FOUND THEN
         RETURN;
     END IF;
+    -- A grant further ahead than any can be was made before this server's clock was set back.
+    UPDATE slot SET counts_until = clock + lease + span WHERE counts_until > clock + lease + span;
     held := slot_wait(gate, slots, calls, span, recovery, clock);
     IF held > 0 THEN
         RETURN QUERY SELECT held, NULL::bigint, NULL::bigint, NULL::boolean, NULL::float8, NULL::text, NULL::text,
