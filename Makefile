@@ -6,6 +6,8 @@ UV     := $(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.tx
 PACKAGES := libs/contracts libs/runtime libs/wecom services/gateway services/dialog services/knowledge services/sender \
             tools/simulator tools/traces tools/cli
 MANIFESTS := pyproject.toml constraints.txt $(PACKAGES:%=%/pyproject.toml)
+IMAGES := gateway dialog knowledge sender simulator traces cli
+TAG    ?= 0.1.0
 PROTO  := proto/kf_contracts/knowledge/v1/knowledge.proto
 
 # uv does not read pip's configuration, and a mirror is often set only there.
@@ -17,7 +19,7 @@ endif
 .DEFAULT_GOAL := help
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(VENV)/.runtime ## Set up and run the whole product on this machine (Ctrl-C stops it)
 	@$(BIN)/kf run
@@ -48,6 +50,22 @@ lock: $(VENV)/.uv ## Resolve constraints.txt anew
 	  --no-emit-package kf-contracts --no-emit-package kf-runtime --no-emit-package kf-wecom \
 	  $(PACKAGES:%=%/pyproject.toml) --output-file constraints.txt
 
+images: ## Build every container image (BASE_IMAGE=, INDEX_URL=, TAG= change the base, PyPI's mirror, the tag)
+	@for service in $(IMAGES); do echo "kefu/$$service:$(TAG)"; \
+	  docker build --quiet --file deploy/docker/Dockerfile --tag kefu/$$service:$(TAG) --build-arg SERVICE=$$service \
+	    $(if $(BASE_IMAGE),--build-arg BASE_IMAGE=$(BASE_IMAGE)) $(if $(INDEX_URL),--build-arg INDEX_URL=$(INDEX_URL)) \
+	    --build-arg VERSION=$(TAG) --build-arg REVISION=$$(git rev-parse HEAD 2>/dev/null || echo unknown) . || exit 1; \
+	done
+
+images-test: $(VENV)/.runtime ## Build the images where there is no registry and hold the demo conversation with them
+	@$(BIN)/python deploy/docker/testing
+
+compose-env: deploy/compose.env ## Make up the credentials that deploy/compose.yaml asks for
+
+deploy/compose.env:
+	@umask 077 && $(PYTHON) deploy/k8s/components/credentials/credentials.py env > $@
+	@echo "Made $@. Now: docker compose --env-file $@ -f deploy/compose.yaml up -d"
+
 clean: ## Remove the virtual environment, caches and local data
 	rm -rf $(VENV) .kefu logs .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -69,4 +87,4 @@ $(VENV)/.dev: $(VENV)/.runtime
 	@$(UV) --group dev
 	@touch $@
 
-.PHONY: help run demo test lint format proto lock clean
+.PHONY: help run demo test lint format proto lock images images-test compose-env clean

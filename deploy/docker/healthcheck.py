@@ -4,6 +4,7 @@ import os
 import sys
 import urllib.error
 import urllib.request
+from typing import Any
 
 # Service → how to ask, the setting with its port, the port without that setting, the path.
 PROBES = {
@@ -42,10 +43,10 @@ def answers_grpc(port: int) -> bool:
     import grpc
     from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
-        request = health_pb2.HealthCheckRequest(service="ready")
+    with grpc.insecure_channel(f"127.0.0.1:{port}", options=[("grpc.enable_http_proxy", 0)]) as channel:
+        stub: Any = health_pb2_grpc.HealthStub(channel)
         try:
-            reply = health_pb2_grpc.HealthStub(channel).Check(request, timeout=TIMEOUT_SECONDS)
+            reply = stub.Check(health_pb2.HealthCheckRequest(service="ready"), timeout=TIMEOUT_SECONDS)
         except grpc.RpcError:
             return False
         return bool(reply.status == health_pb2.HealthCheckResponse.SERVING)

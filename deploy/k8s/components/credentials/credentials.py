@@ -63,7 +63,7 @@ def env_file() -> str:
 
 
 def fill_secret(name: str) -> None:
-    """Give every key that a Secret lacks a value; what is there stays, so running it again changes nothing."""
+    """Give every key that the Secret lacks a value; what is there stays, so a second run changes nothing."""
     namespace = (_ACCOUNT / "namespace").read_text(encoding="utf-8")
     path = f"/api/v1/namespaces/{namespace}/secrets/{name}"
     there = _call("GET", path).get("data") or {}
