@@ -6,7 +6,6 @@ import uuid
 from collections.abc import Awaitable
 from typing import Any, TypeAlias, TypeVar
 
-import asyncpg
 import grpc
 import grpc.aio
 import structlog
@@ -48,8 +47,7 @@ _CODES: tuple[tuple[tuple[type[Exception], ...], grpc.StatusCode], ...] = (
     ((EmbeddingConfigError,), grpc.StatusCode.FAILED_PRECONDITION),
     ((EmbeddingUnavailableError,), grpc.StatusCode.UNAVAILABLE),
     ((TimeoutError,), grpc.StatusCode.DEADLINE_EXCEEDED),
-    # asyncpg raises the last one for a connection that PostgreSQL's crash has closed while it was idle.
-    ((*TRANSIENT, asyncpg.InternalClientError), grpc.StatusCode.UNAVAILABLE),
+    (TRANSIENT, grpc.StatusCode.UNAVAILABLE),
 )
 # Our own errors are written to be read by the caller; what others raise may quote the customer.
 _OWN_WORDS = (
