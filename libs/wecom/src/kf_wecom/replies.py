@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from kf_wecom.wire import Wire
 
@@ -17,6 +17,14 @@ class SyncPage(Wire):
     next_cursor: str = ""
     has_more: bool = False
     msg_list: tuple[dict[str, Any], ...] = ()
+
+    @field_validator("msg_list", mode="before")
+    @classmethod
+    def _all_objects(cls, value: Any) -> Any:
+        # One entry that is no object must not block the account for three days: it ends as a dead letter.
+        if not isinstance(value, list):
+            return value
+        return [item if isinstance(item, dict) else {"not_an_object": item} for item in value]
 
 
 class Account(Wire):
