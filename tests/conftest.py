@@ -1,5 +1,6 @@
 """What every test has: no traffic off this machine, a fresh nats-server, a fresh database."""
 
+import asyncio
 import ipaddress
 import socket
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
-from kf_cli import embedded
+from kf_cli import embedded, readiness
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -58,7 +59,12 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[embedd
 async def database_url(postgres_server: embedded.Child) -> str:
     """A new, empty database of this test's own."""
     name = f"test_{uuid4().hex[:12]}"
-    connection = await asyncpg.connect(embedded.database_url(postgres_server.port))
+    server = embedded.database_url(postgres_server.port)
+    async with asyncio.timeout(30):
+        # The port answers a moment before the server does.
+        while not await readiness.answers_sql(server):
+            await asyncio.sleep(0.05)
+    connection = await asyncpg.connect(server)
     try:
         await connection.execute(f'CREATE DATABASE "{name}"')
     finally:
