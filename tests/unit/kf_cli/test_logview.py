@@ -41,6 +41,7 @@ def test_a_traceback_follows_its_line_indented() -> None:
 def test_embedded_servers_are_heard_only_in_trouble() -> None:
     assert shown("nats", "[1] [INF] Listening") is None
     assert shown("postgres", "LOG:  database system is ready") is None
+    assert shown("postgres", "FATAL:  the database system is starting up") is None
     assert "Too slow" in (shown("nats", "[1] [WRN] Too slow") or "")
     assert "disk full" in (shown("postgres", "2026 PANIC:  disk full") or "")
 

@@ -42,7 +42,7 @@ async def hold(simulator: Simulator, traces: Traces, script: Sequence[Conversati
         outcome.lines = [
             line for line in await simulator.transcript(outcome.chat) if line.direction != "event"
         ]
-        outcome.faults = _faults(outcome)
+        outcome.faults = judge_answers(outcome)
     await asyncio.gather(*(_trace(traces, outcome) for outcome in outcomes))
     return outcomes
 
@@ -90,7 +90,8 @@ def _replies(lines: Sequence[Line], after_msgid: str, before_msgid: str = "") ->
     return found
 
 
-def _faults(outcome: Outcome) -> list[str]:
+def judge_answers(outcome: Outcome) -> list[str]:
+    """What is wrong with the answers of one conversation, step by step."""
     found = []
     firsts = [msgids[0] for msgids in outcome.msgids[1:]] + [""]
     for step, msgids, following in zip(outcome.conversation.steps, outcome.msgids, firsts, strict=False):

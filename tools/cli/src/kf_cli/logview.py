@@ -15,13 +15,15 @@ _LEFT_OUT = {"span_id", "exception"}
 # nats-server and PostgreSQL say much at every start; what matters carries one of these.
 _SEVERE = re.compile(r"\[(WRN|ERR|FTL)\]|\b(WARNING|ERROR|FATAL|PANIC):")
 _QUIET_NAMES = ("nats", "postgres")
+# What PostgreSQL answers to our own question whether it is ready yet.
+_EXPECTED = "the database system is starting up"
 
 
 def render(name: str, line: str) -> str | None:
     """One line as rich markup, or None when it is the chatter of an embedded server."""
     record = _record(line)
     if record is None:
-        if name in _QUIET_NAMES and not _SEVERE.search(line):
+        if name in _QUIET_NAMES and not _is_severe(line):
             return None
         return f"[dim]{'':8}[/] [cyan]{name:<12}[/] {escape(line)}"
     level = str(record.get("level", "info")).lower()
@@ -38,7 +40,7 @@ def is_warning(name: str, line: str) -> bool:
     """Whether a line tells of trouble."""
     record = _record(line)
     if record is None:
-        return name in _QUIET_NAMES and bool(_SEVERE.search(line))
+        return name in _QUIET_NAMES and _is_severe(line)
     return str(record.get("level", "")).lower() in ("warning", "error", "critical")
 
 
@@ -66,6 +68,10 @@ def plain(text: object) -> str:
 def padded(text: str, width: int) -> str:
     """Text filled up to a width in terminal cells: a Chinese character takes two."""
     return text + " " * max(0, width - cell_len(text))
+
+
+def _is_severe(line: str) -> bool:
+    return _SEVERE.search(line) is not None and _EXPECTED not in line
 
 
 def _record(line: str) -> dict[str, Any] | None:
