@@ -1,5 +1,5 @@
 import pytest
-from kf_dialog.search_queries import MAX_CHARS, points_back, search_queries
+from kf_dialog.search_queries import MAX_CHARS, burst_queries, points_back, search_queries
 
 EARPHONES = "蓝牙耳机多少钱"
 
@@ -49,6 +49,22 @@ def test_a_burst_is_one_query_and_long_ones_are_cut() -> None:
     assert search_queries("你好\n退货要几天办好呢麻烦说一下", []) == ("你好 退货要几天办好呢麻烦说一下",)
     assert search_queries("长" * 2000, []) == ("长" * MAX_CHARS,)
     assert search_queries("它呢", ["长" * 2000])[0].endswith("它呢")
+
+
+def test_each_question_of_a_burst_is_searched_by_itself_too() -> None:
+    first, second = "可以开增值税专用发票吗请问一下", "买贵了的话能不能退差价给我呢麻烦"
+    assert burst_queries([first, "谢谢", second], []) == (f"{first} 谢谢 {second}", first, second)
+
+
+def test_a_follow_up_inside_a_burst_takes_its_topic_from_the_burst() -> None:
+    queries = burst_queries(["你好", EARPHONES, "那个多久保修"], ["今天几点开门营业呢请问一下"])
+    assert queries[1:] == (EARPHONES, f"{EARPHONES} 那个多久保修")
+
+
+def test_one_question_with_greetings_is_one_query() -> None:
+    assert burst_queries(["你好", "蓝牙耳机保修几年呢麻烦问一下哈"], []) == (
+        "你好 蓝牙耳机保修几年呢麻烦问一下哈",
+    )
 
 
 def test_no_text_is_no_query() -> None:

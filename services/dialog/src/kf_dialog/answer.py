@@ -10,7 +10,7 @@ from kf_dialog.knowledge import Knowledge
 from kf_dialog.model import Model, ModelError
 from kf_dialog.plain_text import to_plain_text
 from kf_dialog.prompt import Found, build, question_text
-from kf_dialog.search_queries import search_queries
+from kf_dialog.search_queries import burst_queries
 
 log = structlog.get_logger()
 
@@ -27,12 +27,12 @@ class Answerer:
     async def answer(self, open_kfid: str, work: Work) -> Answer:
         """A reply that is never empty, whatever the model and the knowledge service do; safe to cancel."""
         question = question_text(work.questions)
-        spoken = "\n".join(q.text for q in work.questions if q.text)
+        spoken = [q.text for q in work.questions if q.text]
         if not spoken:
             kinds = [q.msgtype for q in work.questions]
             return Answer(question, wording.ask_for_text(kinds, _language(work)), Outcome.ASKED_FOR_TEXT)
         earlier = [exchange.question for exchange in work.history]
-        found = await self._knowledge.find(open_kfid, search_queries(spoken, earlier))
+        found = await self._knowledge.find(open_kfid, burst_queries(spoken, earlier))
         started = monotonic()
         try:
             completion = await self._model.complete(build(question, work.history, found))

@@ -17,6 +17,8 @@ log = structlog.get_logger()
 
 _DEADLINE_SECONDS = 5.0
 _PASSAGES = 5
+# Each further question of a burst brings passages of its own.
+_PASSAGES_MORE, _PASSAGES_MOST = 2, 15
 
 
 class Knowledge:
@@ -41,9 +43,10 @@ class Knowledge:
         started = monotonic()
         collection = self._collections.get(open_kfid, self._default)
         replies = await asyncio.gather(*(self._search(collection, query) for query in queries))
+        limit = min(_PASSAGES + _PASSAGES_MORE * (len(queries) - 1), _PASSAGES_MOST)
         answered = [reply for reply in replies if reply is not None]
         return Found(
-            passages=merge([[_passage(p) for p in r.passages] for r in answered if r.answerable], _PASSAGES),
+            passages=merge([[_passage(p) for p in r.passages] for r in answered if r.answerable], limit),
             available=bool(answered) or not queries,
             seconds=monotonic() - started,
         )

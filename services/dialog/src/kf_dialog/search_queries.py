@@ -4,6 +4,8 @@ import re
 from collections.abc import Sequence
 
 MAX_CHARS = 500
+MAX_QUESTIONS = 8
+"""Of a longer burst, its end is searched: what the customer wants now."""
 
 _POINTING = re.compile(
     r"(?:这|那|该|此)(?:个|款|种|些|样|件|家|项|边|里)|(?<!其)它们?|上面|刚才|刚刚|前面|之前说"
@@ -55,6 +57,19 @@ def search_queries(text: str, earlier: Sequence[str]) -> tuple[str, ...]:
     together = f"{topic} {text}"[-MAX_CHARS:]
     alone = text[:MAX_CHARS]
     return (together, alone) if points_back(text) else (alone, together)
+
+
+def burst_queries(texts: Sequence[str], earlier: Sequence[str]) -> tuple[str, ...]:
+    """The queries of a whole turn: its messages as one text, and each question among them by itself.
+
+    Several questions searched as one text would find passages for none of them.
+    """
+    asked = [text for text in texts if text.strip() and not is_courtesy(text)][-MAX_QUESTIONS:]
+    whole = search_queries("\n".join(texts), earlier)
+    if len(asked) < 2:
+        return whole
+    each = [search_queries(text, [*earlier, *asked[:place]])[0] for place, text in enumerate(asked)]
+    return tuple(dict.fromkeys([whole[0], *each]))
 
 
 def _topic(earlier: Sequence[str]) -> str:
