@@ -1,4 +1,4 @@
-"""`make images-test`: from a machine without any image to an answered demo conversation; leaves nothing behind.
+"""`make images-test`: from no image at all to an answered demo conversation; leaves nothing behind.
 
 Builds every image on a base of its own, starts deploy/compose.yaml with them, lets the customers of `kf demo`
 write, and looks whether every one got the right answer exactly once. KEEP=1 keeps what Docker built.
