@@ -17,11 +17,11 @@ signal.signal(signal.SIGTERM, signal.SIG_IGN)
 print("up", flush=True)
 time.sleep(60)
 """
-# A process whose own child ends half a second after it, as PostgreSQL's backends do.
+# A process whose own child ends a moment after it, as PostgreSQL's backends do.
 WITH_BACKEND = """
 import subprocess, sys, time
-backend = "import sys, time; print(__import__('os').getpid(), flush=True); sys.stdin.read(); time.sleep(0.5)"
-subprocess.Popen([sys.executable, "-c", backend], stdin=subprocess.PIPE)
+backend = "import sys, time; print(__import__('os').getpid(), flush=True); sys.stdin.read(); time.sleep(1.5)"
+held = subprocess.Popen([sys.executable, "-c", backend], stdin=subprocess.PIPE)
 time.sleep(60)
 """
 

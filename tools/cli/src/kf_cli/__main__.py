@@ -57,7 +57,7 @@ def run() -> None:
 
       DEEPSEEK_API_KEY=sk-... kf run
     """
-    raise typer.Exit(run_command.run(Console()))
+    raise typer.Exit(run_command.run(Console(highlight=False)))
 
 
 @app.command()
@@ -76,7 +76,7 @@ def demo(
 
       kf demo --json > result.json
     """
-    console = Console(stderr=True) if as_json else Console()
+    console = Console(stderr=as_json, highlight=False)
     raise typer.Exit(demo_command.demo(console, keep=keep, as_json=as_json))
 
 

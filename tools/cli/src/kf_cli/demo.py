@@ -14,7 +14,7 @@ from kf_cli import dialogue, logview
 from kf_cli.datadir import DataDir
 from kf_cli.dialogue import Outcome
 from kf_cli.layout import Layout, isolated
-from kf_cli.run import failure, interruptible, load_sample
+from kf_cli.run import explained, failure, interruptible, load_sample
 from kf_cli.scenario import CONVERSATIONS
 from kf_cli.simulator import Simulator
 from kf_cli.stack import Stack
@@ -54,7 +54,7 @@ class _Demo:
             finally:
                 await self._stack.stop()
         if error:
-            self._console.print(f"[bold red]The demo broke off:[/] {logview.plain(error)}", soft_wrap=True)
+            self._console.print(f"[bold red]The demo broke off:[/] {explained(error)}", soft_wrap=True)
             return 1
         return _INTERRUPTED if work.cancelled() else work.result()
 
@@ -81,12 +81,12 @@ class _Demo:
     def _show(self, outcomes: Sequence[Outcome], wrong: Sequence[str]) -> None:
         for outcome in outcomes:
             for line in transcript(outcome):
-                self._console.print(line, soft_wrap=True, highlight=False)
+                self._console.print(line, soft_wrap=True)
         seconds = monotonic() - self._began
         if wrong:
             self._console.print(f"\n[bold red]{len(wrong)} things are wrong[/] ({seconds:.0f} s):")
             for line in wrong:
-                self._console.print(f"  - {logview.plain(line)}", soft_wrap=True, highlight=False)
+                self._console.print(f"  - {logview.plain(line)}", soft_wrap=True)
         else:
             self._console.print(
                 f"\n[bold green]Every customer got the right answer exactly once[/] ({seconds:.0f} s)."

@@ -222,7 +222,7 @@ def _simulator(layout: Layout) -> dict[str, str]:
         "KF_SIMULATOR_CALLBACK_URL": "" if Part.WECOM in layout.real else layout.callback_url,
         "KF_SIMULATOR_ACCOUNTS": ",".join(SAMPLE_ACCOUNTS),
         "KF_SIMULATOR_DATA_DIR": str(layout.data / "simulator"),
-        "KF_SIMULATOR_TRACES_URL": layout.traces_url,
+        "KF_SIMULATOR_TRACES_URL": "" if Part.TRACES in layout.real else layout.traces_url,
         "KF_SIMULATOR_MODEL_API_KEY": layout.credentials.model_api_key,
     }
 

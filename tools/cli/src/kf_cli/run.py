@@ -81,7 +81,7 @@ async def _serve(layout: Layout, lock_fd: int, console: Console) -> int:
             console.print("\nStopping ... [dim](once more Ctrl-C kills)[/]")
             await stack.stop()
     if error:
-        console.print(f"\n[bold red]Failed:[/] {logview.plain(error)}", soft_wrap=True)
+        console.print(f"\n[bold red]Failed:[/] {explained(error)}", soft_wrap=True)
     console.print("Stopped.")
     return 1 if error else 0
 
@@ -106,6 +106,15 @@ async def failure(work: "asyncio.Task[Any]", death: "asyncio.Task[PartFailedErro
     if isinstance(result, Exception):
         raise result
     return None
+
+
+def explained(error: Exception) -> str:
+    """An error as rich markup; the last lines of a part as readable as the log."""
+    if isinstance(error, PartFailedError):
+        name = error.child.name
+        lines = "\n".join(logview.render(name, line) or logview.plain(line) for line in error.child.tail)
+        return f"{name} {error.what}. Its last lines:\n{lines}"
+    return logview.plain(error)
 
 
 async def _start(stack: Stack, console: Console, log: logview.MergedLog) -> None:

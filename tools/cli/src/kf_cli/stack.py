@@ -24,6 +24,7 @@ class PartFailedError(Exception):
 
     def __init__(self, child: Child, what: str) -> None:
         lines = "\n".join(f"    {line}" for line in child.tail)
+        self.child, self.what = child, what
         super().__init__(f"{child.name} {what}. Its last lines:\n{lines or '    (none)'}")
 
 
