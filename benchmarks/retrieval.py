@@ -25,14 +25,14 @@ from kf_knowledge.embedder import Vectors
 from kf_knowledge.local_embedder import LocalEmbedder
 from kf_knowledge.passages import Format
 from kf_knowledge.ranking import Hit
-from kf_knowledge.settings import KnowledgeSettings
+from kf_knowledge.settings import Settings
 from kf_knowledge.store import SCHEMA, NewDocument, NewPassage, Store
 from kf_knowledge.tokens import lexemes, query_lexemes
 from kf_runtime import postgres
 from numpy import load, save  # after kf_knowledge, which limits the threads NumPy starts
 
 CACHE = Path(tempfile.gettempdir()) / "kefu-benchmark"
-DENSE_SHARE = KnowledgeSettings.model_fields["kf_knowledge_dense_share"].default
+DENSE_SHARE = Settings.model_fields["kf_knowledge_dense_share"].default
 ORDERS: dict[str, Callable[[Hit], float]] = {
     "words alone": lambda hit: hit.lexical,
     "meaning alone": lambda hit: hit.dense,

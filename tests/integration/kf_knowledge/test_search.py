@@ -14,15 +14,15 @@ from kf_knowledge.ingestion import Ingestor, Submission
 from kf_knowledge.local_embedder import LocalEmbedder
 from kf_knowledge.passages import Format, document_id
 from kf_knowledge.search import Searcher
-from kf_knowledge.settings import KnowledgeSettings
+from kf_knowledge.settings import Settings
 from kf_knowledge.store import NewDocument, NewPassage, Store
 from kf_knowledge.tokens import lexemes
 from kf_runtime import postgres
 
 SAMPLE = Path(kf_cli.__file__).with_name("sample")
 QUESTIONS = json.loads(Path(__file__).with_name("questions.json").read_text(encoding="utf-8"))
-ANSWERABLE = KnowledgeSettings.model_fields["kf_knowledge_answerable_cosine"].default
-SHARE = KnowledgeSettings.model_fields["kf_knowledge_dense_share"].default
+ANSWERABLE = Settings.model_fields["kf_knowledge_answerable_cosine"].default
+SHARE = Settings.model_fields["kf_knowledge_dense_share"].default
 
 
 @pytest.fixture

@@ -11,11 +11,11 @@ from kf_knowledge.ingestion import Ingestor
 from kf_knowledge.local_embedder import LocalEmbedder
 from kf_knowledge.search import Searcher
 from kf_knowledge.servicer import KnowledgeServicer
-from kf_knowledge.settings import KnowledgeSettings
+from kf_knowledge.settings import Settings
 from kf_knowledge.store import SCHEMA, Store
 
 
-async def serve(config: KnowledgeSettings) -> None:
+async def serve(config: Settings) -> None:
     """Runs until SIGTERM or SIGINT."""
     stop = lifecycle.stop_on_signals()
     embedder = await open_embedder(config)
@@ -53,7 +53,7 @@ async def listen(server: Server) -> None:
         )
 
 
-async def open_embedder(config: KnowledgeSettings) -> LocalEmbedder | EndpointEmbedder:
+async def open_embedder(config: Settings) -> LocalEmbedder | EndpointEmbedder:
     """The model the settings name; a fault in it ends the process with the remedy."""
     try:
         if not config.embedding_base_url:
@@ -70,7 +70,7 @@ async def open_embedder(config: KnowledgeSettings) -> LocalEmbedder | EndpointEm
 
 def main() -> None:
     """Entry point of `python -m kf_knowledge`."""
-    config = settings.load(KnowledgeSettings)
+    config = settings.load(Settings)
     logging.setup("knowledge", level=config.log_level, debug=config.debug, log_dir=config.kf_log_dir)
     provider = telemetry.setup("knowledge")
     try:

@@ -6,7 +6,7 @@ from kf_runtime.settings import ServiceSettings
 from pydantic import Field, SecretStr, model_validator
 
 
-class KnowledgeSettings(ServiceSettings):
+class Settings(ServiceSettings):
     """Everything that can be set about the knowledge service."""
 
     database_url: SecretStr = Field(
