@@ -2,6 +2,8 @@
 
 import asyncio
 
+from kf_contracts.knowledge.v1 import knowledge_pb2
+
 from tests.fakes.chat_model import Prompt
 from tests.fakes.dialog import ACCOUNT, Town
 
@@ -44,6 +46,41 @@ async def test_a_message_while_the_model_thinks_joins_the_turn(town: Town) -> No
     assert len(reply.in_reply_to) == 2
 
 
+async def test_a_newer_message_is_heard_of_long_before_the_next_heartbeat(town: Town) -> None:
+    town.model.delay = lambda prompt: 30.0 if "红色" not in prompt[-1]["content"] else 0.0
+    async with town.replica(KF_DIALOG_LEASE_SECONDS="300", KF_DIALOG_JOIN_SECONDS="60"):
+        await town.say("wm1", "这件有货吗")
+        await town.asked(1)
+        await town.say("wm1", "红色的")
+        async with asyncio.timeout(20):
+            await town.asked(2)
+        await town.replied(1)
+
+
+async def test_without_notify_the_heartbeat_finds_the_newer_message(town: Town) -> None:
+    town.model.delay = lambda prompt: 100.0 if "红色" not in prompt[-1]["content"] else 0.0
+    stop = asyncio.Event()
+    silence = asyncio.create_task(unheard(town, stop))
+    async with town.replica(KF_DIALOG_JOIN_SECONDS="100", KF_DIALOG_MODEL_TIMEOUT_SECONDS="100"):
+        await town.say("wm1", "这件有货吗")
+        await town.asked(1)
+        await town.say("wm1", "红色的")
+        (reply,) = await town.replied(1)
+        stop.set()
+        await silence
+    assert reply.text == "答复：这件有货吗\n红色的"
+
+
+async def unheard(town: Town, stop: asyncio.Event) -> None:
+    """Cut every LISTEN connection as soon as it is there."""
+    while not stop.is_set():
+        await town.rows(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE application_name = 'kf-dialog-listener' AND datname = current_database()"
+        )
+        await asyncio.sleep(0.05)
+
+
 async def test_an_endless_typist_gets_an_answer_all_the_same(town: Town) -> None:
     stop = asyncio.Event()
 
@@ -82,6 +119,15 @@ async def test_a_follow_up_sees_the_history_and_searches_with_its_topic(town: To
         ("user", "那个多久保修"),
     ]
     assert "蓝牙耳机保修一年" in town.model.prompts[1][0]["content"]
+
+
+async def test_what_merely_comes_nearest_is_not_offered_as_an_answer(town: Town) -> None:
+    town.knowledge.nearest = [knowledge_pb2.Passage(passage_id="n", title="t", text="无关内容")]
+    async with town.replica():
+        await town.say("wm1", "火星上有分店吗请问一下")
+        await town.replied(1)
+    assert "无关内容" not in town.model.prompts[0][0]["content"]
+    assert "没有查到" in town.model.prompts[0][0]["content"]
 
 
 async def test_a_slow_customer_does_not_hold_up_the_others(town: Town) -> None:
