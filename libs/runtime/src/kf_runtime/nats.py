@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from time import monotonic
 
-import nats
 import structlog
 from nats.aio.client import Client
 from nats.aio.msg import Msg
@@ -85,12 +84,15 @@ async def connect(url: str, name: str) -> Client:
             log.warning("nats.error", error=kind)
 
     async def on_disconnect() -> None:
-        log.warning("nats.disconnected")
+        # Closing on purpose is no news.
+        if not client.is_closed:
+            log.warning("nats.disconnected")
 
     async def on_reconnect() -> None:
         log.info("nats.reconnected")
 
-    return await nats.connect(
+    client = Client()
+    await client.connect(
         url,
         name=name,
         connect_timeout=2,
@@ -103,6 +105,7 @@ async def connect(url: str, name: str) -> Client:
         disconnected_cb=on_disconnect,
         reconnected_cb=on_reconnect,
     )
+    return client
 
 
 async def connect_unless(stop: asyncio.Event, url: str, name: str) -> Client | None:

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from importlib import resources
 from time import monotonic
@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import asyncpg
 import structlog
+
+from kf_runtime import query_spans
 
 if TYPE_CHECKING:
     Pool = asyncpg.Pool[asyncpg.Record]
@@ -76,7 +78,9 @@ def load_queries(package: str, file: str = "queries.sql") -> SimpleNamespace:
     """The statements of one SQL file as attributes; each begins with a line `-- name: its_name`."""
     text = (resources.files(package) / file).read_text(encoding="utf-8")
     parts = _QUERY_NAME.split(text)[1:]
-    return SimpleNamespace(**{name: sql.strip() for name, sql in zip(parts[::2], parts[1::2], strict=True)})
+    queries = {name: sql.strip() for name, sql in zip(parts[::2], parts[1::2], strict=True)}
+    query_spans.register(queries)
+    return SimpleNamespace(**queries)
 
 
 async def connect(
@@ -86,19 +90,27 @@ async def connect(
     min_size: int = 1,
     max_size: int = 10,
     wait_seconds: float = 30.0,
+    init: Callable[[Any], Awaitable[None]] | None = None,
     **options: Any,
 ) -> Pool:
     """A pool whose connections see `schema` first, then public; waits for a server that is still starting.
 
-    `options` go to asyncpg.create_pool (`init`, for codecs). Statements end after 30 s on the server.
+    `init` prepares each new connection (codecs); `options` go to asyncpg.create_pool. Statements end after
+    30 s on the server. Each statement inside a traced piece of work is a span.
 
     Raises:
         DatabaseError: refused, wrong password, unknown database or not reachable in time, with the remedy.
     """
+
+    async def prepare(connection: Any) -> None:
+        connection.add_query_logger(query_spans.record)
+        if init:
+            await init(connection)
+
     deadline = monotonic() + wait_seconds
     while True:
         try:
-            return await _open(dsn, schema, min_size, max_size, options)
+            return await _open(dsn, schema, min_size, max_size, {**options, "init": prepare})
         except (OSError, TimeoutError, asyncpg.exceptions.CannotConnectNowError) as error:
             if monotonic() > deadline:
                 raise DatabaseError(

@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 
 from opentelemetry import propagate, trace
 from opentelemetry.context import Context
-from opentelemetry.instrumentation.asyncpg import AsyncPGInstrumentor
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
@@ -46,8 +45,6 @@ def setup(service: str) -> TracerProvider:
 
     Baggage is never sent: it would reach third parties. Call `shutdown()` of what is returned before exit.
     """
-    # asyncpg's instrumentation reads this when it is loaded into place; the old names are deprecated.
-    os.environ.setdefault("OTEL_SEMCONV_STABILITY_OPT_IN", "http,database")
     propagate.set_global_textmap(TraceContextTextMapPropagator())
     resource = Resource.create(
         {"service.name": f"kf-{service}", "service.namespace": "kefu", "service.version": VERSION}
@@ -56,7 +53,6 @@ def setup(service: str) -> TracerProvider:
     if os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT"):
         provider.add_span_processor(BatchSpanProcessor(_exporter()))
     trace.set_tracer_provider(provider)
-    AsyncPGInstrumentor().instrument()  # type: ignore[no-untyped-call]
     return provider
 
 

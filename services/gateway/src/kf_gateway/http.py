@@ -22,7 +22,13 @@ _BACKLOG = 1024
 def create_app(crypto: CallbackCrypto, notices: NoticeStream) -> FastAPI:
     """The callback on plain routes (a fourth of FastAPI's cost), and the two health checks."""
     app = FastAPI(
-        title="Kefu gateway", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False
+        title="Kefu gateway",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
+        # Its own spans would hold the query, one for each probe too; the callback makes the span it needs.
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     callback = Callback(crypto, notices)
     app.router.routes += [Route(path, callback, methods=["GET", "POST"]) for path in CALLBACK_PATHS]
