@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from kf_contracts.events import DeliveryStatus
 from structlog.testing import capture_logs
 
 from tests.fakes.kf_desk import SEND_MSG, STATE_GET, STATE_TRANS, KfDesk
@@ -42,10 +43,12 @@ async def test_an_unknown_outcome_is_settled_under_the_same_msgid(
 
 @pytest.mark.parametrize("doubt", DOUBTS)
 async def test_what_was_lost_on_the_way_is_sent_again(hall: Office, desk: KfDesk, doubt: Raw) -> None:
-    desk.refuse("wmA", doubt, refusal(-1))
+    desk.refuse("wmA", doubt, refusal(-1), refusal(-1))
     hall.start()
     await hall.publish(command("c1"))
-    await hall.until("c1", "sent")
+    steps = [event.status for event in await hall.until_delivered("c1", "sent")]
+    # Being refused now says nothing about the attempt that nobody answered.
+    assert "queued" not in steps[steps.index(DeliveryStatus.UNKNOWN) :]
     assert desk.texts("wmA") == ["answer c1"]
     assert len(set(sent_msgids(desk))) == 1
 

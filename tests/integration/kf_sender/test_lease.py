@@ -1,0 +1,111 @@
+"""A lease ends an attempt; a probe and a repeat cost what any send costs."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import pytest
+from kf_runtime import postgres
+from kf_sender.delivery import Courier
+from kf_sender.store import SCHEMA, Claimed, Store, Wait
+from kf_sender.verdict import Action, Verdict
+from kf_wecom.client import WecomClient, fetch_token
+from kf_wecom.token import LocalToken
+from kf_wecom.transport import Transport
+
+from tests.fakes.kf_desk import KfDesk
+from tests.fakes.senders import FAST, Office, command
+from tests.fakes.wecom_api import Raw
+
+
+@pytest.fixture
+async def store(hall: Office) -> AsyncIterator[Store]:
+    pool = await postgres.connect(hall.database_url, SCHEMA, max_size=4)
+    yield Store(pool, FAST)
+    await pool.close()
+
+
+@pytest.fixture
+async def courier(store: Store, desk: KfDesk) -> AsyncIterator[Courier]:
+    async with Transport(desk.base_url) as transport:
+        client = WecomClient(transport, LocalToken(lambda: fetch_token(transport, "ww1", "secret")))
+        yield Courier(store, client, client, FAST)
+
+
+async def claimed(store: Store) -> Claimed:
+    claim = await store.claim()
+    assert isinstance(claim, Claimed)
+    return claim
+
+
+async def test_a_replica_paused_past_its_lease_sends_nothing(
+    hall: Office, desk: KfDesk, store: Store, courier: Courier
+) -> None:
+    await hall.store(command("c1"))
+    began = asyncio.get_running_loop().time() - FAST.lease
+    await courier.deliver(await claimed(store), began)
+    assert desk.calls == []
+    assert (await hall.until("c1", "unknown"))["parts_sent"] == 0
+
+
+async def test_an_attempt_ends_when_somebody_else_took_the_customer(
+    hall: Office, desk: KfDesk, store: Store, courier: Courier
+) -> None:
+    desk.swallow("wmA", Raw(delay=60))
+    await hall.store(command("c1"))
+    late = await claimed(store)
+    attempt = asyncio.create_task(courier.deliver(late, asyncio.get_running_loop().time()))
+    await desk.until(shown=1)
+    await hall.row("UPDATE customer_queue SET lease_until = now()")
+    current = await claimed(store)
+    async with asyncio.timeout(30):
+        await attempt
+    assert (await hall.row("SELECT status, attempts FROM part"))["attempts"] == 2
+    assert (await hall.until("c1", "sending"))["parts_sent"] == 0
+    await courier.deliver(current, asyncio.get_running_loop().time())
+    assert (await hall.until("c1", "sent"))["errcode"] == 95099
+    assert desk.texts("wmA") == ["answer c1"]
+
+
+async def test_a_long_call_keeps_its_lease(
+    hall: Office, desk: KfDesk, store: Store, courier: Courier
+) -> None:
+    desk.swallow("wmA", Raw(b'{"errcode":0,"errmsg":"ok"}', delay=FAST.lease * 1.5))
+    await hall.store(command("c1"))
+    attempt = asyncio.create_task(courier.deliver(await claimed(store), asyncio.get_running_loop().time()))
+    while not attempt.done():
+        assert isinstance(await store.claim(), Wait)
+        await asyncio.sleep(0.2)
+    await attempt
+    assert (await hall.until("c1", "sent"))["errcode"] is None
+
+
+async def test_a_refused_account_is_probed_by_one_customer_at_a_time(hall: Office, store: Store) -> None:
+    await hall.store(*(command(f"c{n}", f"wm{n}") for n in range(3)))
+    refused = Verdict(Action.SUSPEND, "not granted", 48007)
+    first = await store.settle(await claimed(store), refused)
+    assert first.alert_pause_seconds
+    assert isinstance(await store.claim(), Wait)
+    await hall.row("UPDATE account SET paused_until = now()")
+    probe = await claimed(store)
+    assert isinstance(await store.claim(), Wait)
+    again = await store.settle(probe, refused)
+    assert again.alert_pause_seconds is None
+    await hall.row("UPDATE account SET paused_until = now()")
+    healthy = Verdict(Action.DELIVERED, errcode=0, healthy=True)
+    assert (await store.settle(await claimed(store), healthy)).account_resumed
+    assert isinstance(await store.claim(), Claimed)
+    assert isinstance(await store.claim(), Claimed)
+
+
+async def test_the_repeat_after_a_dead_token_takes_a_slot_of_its_own(hall: Office, desk: KfDesk) -> None:
+    desk.refuse("wmA", {"errcode": 42001, "errmsg": "expired"})
+    hall.start(replace(FAST, slots=1))
+    await hall.publish(command("c1"))
+    async with asyncio.timeout(30):
+        while not await hall.row("SELECT 1 FROM part WHERE errcode = 42001 AND status = 'pending'"):
+            await asyncio.sleep(0.05)
+    assert len(desk.calls) == 1
+    await hall.row("DELETE FROM slot")
+    await hall.until("c1", "sent")
+    assert len(desk.calls) == 2
