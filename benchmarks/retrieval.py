@@ -26,9 +26,8 @@ from kf_knowledge.local_embedder import LocalEmbedder
 from kf_knowledge.passages import Format
 from kf_knowledge.ranking import Hit
 from kf_knowledge.settings import Settings
-from kf_knowledge.store import SCHEMA, NewDocument, NewPassage, Store
+from kf_knowledge.store import NewDocument, NewPassage, Store
 from kf_knowledge.tokens import lexemes, query_lexemes
-from kf_runtime import postgres
 from numpy import load, save  # after kf_knowledge, which limits the threads NumPy starts
 
 CACHE = Path(tempfile.gettempdir()) / "kefu-benchmark"
@@ -121,9 +120,8 @@ async def run(directory: Path, every: int) -> None:
         port = embedded.free_port()
         command = embedded.postgres_command(Path(folder) / "data", port, durable=False)
         with embedded.Child("postgres", command, port, Path(folder) / "log"):
-            pool = await postgres.connect(embedded.database_url(port), SCHEMA)
             embedder = await LocalEmbedder.load()
-            await database.prepare(pool, embedder.model, embedder.dimension)
+            pool = await database.open_pool(embedded.database_url(port), embedder.model, embedder.dimension)
             store = Store(pool, embedder.dimension)
             names = await fill(store, embedder, read(directory / "corpus.jsonl"))
             await pool.execute("ANALYZE")

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 from kf_knowledge import database
 from kf_knowledge.local_embedder import LocalEmbedder
-from kf_knowledge.store import SCHEMA, Store
+from kf_knowledge.store import Store
 from kf_runtime import postgres
 
 
@@ -18,13 +18,13 @@ def embedder() -> Iterator[LocalEmbedder]:
 
 
 @pytest.fixture
-async def pool(database_url: str) -> AsyncIterator[postgres.Pool]:
-    opened = await postgres.connect(database_url, SCHEMA)
+async def pool(database_url: str, embedder: LocalEmbedder) -> AsyncIterator[postgres.Pool]:
+    """A pool on a database that was made ready for the embedded model."""
+    opened = await database.open_pool(database_url, embedder.model, embedder.dimension)
     yield opened
     await opened.close()
 
 
 @pytest.fixture
-async def store(pool: postgres.Pool, embedder: LocalEmbedder) -> Store:
-    await database.prepare(pool, embedder.model, embedder.dimension)
+def store(pool: postgres.Pool, embedder: LocalEmbedder) -> Store:
     return Store(pool, embedder.dimension)

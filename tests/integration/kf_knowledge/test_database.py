@@ -1,19 +1,39 @@
 """The database is made ready, or refused with the remedy."""
 
 import asyncio
+from collections.abc import AsyncIterator
 
 import asyncpg
+import numpy as np
 import pytest
 from kf_knowledge import database
 from kf_knowledge.database import check_pgvector, check_server
+from kf_knowledge.store import SCHEMA
 from kf_runtime import postgres
 from kf_runtime.postgres import DatabaseError
+from pgvector import HalfVector
+
+
+@pytest.fixture
+async def pool(database_url: str) -> AsyncIterator[postgres.Pool]:
+    """A pool on an empty database."""
+    opened = await postgres.connect(database_url, SCHEMA)
+    yield opened
+    await opened.close()
 
 
 async def test_several_replicas_prepare_an_empty_database_at_once(pool: postgres.Pool) -> None:
     """The extension, the migrations and the index are made once; nobody fails."""
     await asyncio.gather(*(database.prepare(pool, "model", 384) for _ in range(4)))
     assert await pool.fetchval("SELECT count(*) FROM pg_indexes WHERE indexname = 'passage_vector_hnsw'") == 1
+
+
+async def test_open_pool_speaks_pgvector_on_an_empty_database(database_url: str) -> None:
+    """The extension is made before the connections that need its types."""
+    pool = await database.open_pool(database_url, "model", 3)
+    vector = np.array([1, 2, 3], np.float32)
+    assert await pool.fetchval("SELECT $1::halfvec", vector) == HalfVector(vector)
+    await pool.close()
 
 
 async def test_empty_store_takes_another_model(pool: postgres.Pool) -> None:

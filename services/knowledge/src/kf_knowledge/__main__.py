@@ -1,7 +1,7 @@
 """Starts the knowledge service: settings, embedding model, database, gRPC server; drains on SIGTERM."""
 
 from kf_contracts.knowledge.v1 import knowledge_pb2_grpc
-from kf_runtime import lifecycle, logging, postgres, settings, telemetry
+from kf_runtime import lifecycle, logging, settings, telemetry
 from kf_runtime.grpc import Server
 
 from kf_knowledge import database
@@ -12,15 +12,16 @@ from kf_knowledge.local_embedder import LocalEmbedder
 from kf_knowledge.search import Searcher
 from kf_knowledge.servicer import KnowledgeServicer
 from kf_knowledge.settings import Settings
-from kf_knowledge.store import SCHEMA, Store
+from kf_knowledge.store import Store
 
 
 async def serve(config: Settings) -> None:
     """Runs until SIGTERM or SIGINT."""
     stop = lifecycle.stop_on_signals()
     embedder = await open_embedder(config)
-    pool = await postgres.connect(config.database_url.get_secret_value(), SCHEMA)
-    await database.prepare(pool, embedder.model, embedder.dimension)
+    pool = await database.open_pool(
+        config.database_url.get_secret_value(), embedder.model, embedder.dimension
+    )
     store = Store(pool, embedder.dimension)
     searcher = Searcher(
         store,

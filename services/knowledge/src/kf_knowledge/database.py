@@ -5,12 +5,25 @@ from typing import Any
 import asyncpg
 from kf_runtime import postgres
 from kf_runtime.postgres import DatabaseError
+from pgvector.asyncpg import register_vector
 
 from kf_knowledge.store import SCHEMA
 
 # 0.8.2 and older overflow a buffer in parallel index builds, 0.8.3 can corrupt an HNSW index on vacuum.
 OLDEST_PGVECTOR = (0, 8, 4)
 OLDEST_POSTGRES = 140000
+
+
+async def open_pool(dsn: str, model: str, dimension: int) -> postgres.Pool:
+    """A pool whose connections speak pgvector's types, on a database made ready for vectors of this model.
+
+    Raises:
+        DatabaseError: what is wrong with the database and how to mend it.
+    """
+    # Types can be registered once the extension is there: a first pool, without them, sees to that.
+    async with await postgres.connect(dsn, SCHEMA, max_size=1) as plain:
+        await prepare(plain, model, dimension)
+    return await postgres.connect(dsn, SCHEMA, init=register_vector)
 
 
 async def prepare(pool: postgres.Pool, model: str, dimension: int) -> None:

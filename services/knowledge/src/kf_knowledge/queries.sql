@@ -27,7 +27,7 @@ FROM collection c WHERE c.name = $1;
 
 -- name: nearest_by_scan
 WITH distance AS MATERIALIZED (
-    SELECT passage_id, embedding <=> $2::real[]::halfvec AS distance
+    SELECT passage_id, embedding <=> $2::halfvec AS distance
     FROM passage_vector WHERE collection_id = $1
 )
 SELECT passage_id AS id, 1 - min(distance) AS cosine
@@ -36,15 +36,15 @@ FROM distance GROUP BY passage_id ORDER BY cosine DESC LIMIT $3;
 -- name: nearest_by_index
 -- {dimension} is the model's: the expression must be the index's own.
 WITH hit AS MATERIALIZED (
-    SELECT passage_id, embedding::halfvec({dimension}) <=> $2::real[]::halfvec({dimension}) AS distance
+    SELECT passage_id, embedding::halfvec({dimension}) <=> $2::halfvec({dimension}) AS distance
     FROM passage_vector WHERE collection_id = $1
-    ORDER BY embedding::halfvec({dimension}) <=> $2::real[]::halfvec({dimension}) LIMIT 2 * $3
+    ORDER BY embedding::halfvec({dimension}) <=> $2::halfvec({dimension}) LIMIT 2 * $3
 )
 SELECT passage_id AS id, 1 - min(distance) AS cosine
 FROM hit GROUP BY passage_id ORDER BY cosine DESC LIMIT $3;
 
 -- name: cosines
-SELECT passage_id AS id, 1 - min(embedding <=> $1::real[]::halfvec) AS cosine
+SELECT passage_id AS id, 1 - min(embedding <=> $1::halfvec) AS cosine
 FROM passage_vector WHERE passage_id = ANY ($2::uuid[]) GROUP BY passage_id;
 
 -- name: lexical_scores
@@ -105,7 +105,7 @@ INSERT INTO passage (id, collection_id, document_id, ordinal, headings, question
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8::text::tsvector, $9);
 
 -- name: insert_vectors
-INSERT INTO passage_vector (passage_id, collection_id, embedding) VALUES ($1, $2, $3::real[]::halfvec);
+INSERT INTO passage_vector (passage_id, collection_id, embedding) VALUES ($1, $2, $3::halfvec);
 
 -- name: order_passages
 UPDATE passage p SET ordinal = o.ordinal

@@ -70,7 +70,7 @@ class UnknownDocumentError(Exception):
 
 
 class Store:
-    """Reads and writes knowledge; safe for any number of replicas."""
+    """Reads and writes knowledge; safe for any number of replicas. The pool is one of database.open_pool."""
 
     def __init__(self, pool: postgres.Pool, dimension: int) -> None:
         self._pool = pool
@@ -91,7 +91,7 @@ class Store:
 
     async def nearest(self, statistics: Statistics, vector: Vectors, limit: int) -> dict[uuid.UUID, float]:
         """The passages nearest to a vector with their cosines, best first."""
-        arguments = (statistics.collection_id, vector.tolist(), limit)
+        arguments = (statistics.collection_id, vector, limit)
         if statistics.passages <= SCAN_PASSAGES:
             return _scores(await self._pool.fetch(self._sql.nearest_by_scan, *arguments), "cosine")
         async with self._pool.acquire() as connection, connection.transaction(readonly=True):
@@ -102,7 +102,7 @@ class Store:
 
     async def cosines(self, vector: Vectors, ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, float]:
         """The exact cosines of given passages."""
-        return _scores(await self._pool.fetch(self._sql.cosines, vector.tolist(), ids), "cosine")
+        return _scores(await self._pool.fetch(self._sql.cosines, vector, ids), "cosine")
 
     async def lexical_scores(
         self,
@@ -221,7 +221,7 @@ class Store:
         )
         await connection.executemany(
             self._sql.insert_vectors,
-            [(p.id, collection_id, vector.tolist()) for p in passages for vector in p.vectors],
+            [(p.id, collection_id, vector) for p in passages for vector in p.vectors],
         )
         await connection.execute(self._sql.add_frequencies, collection_id, [p.id for p in passages])
         await connection.execute(self._sql.count_collection, collection_id, len(passages), sum(lengths))
