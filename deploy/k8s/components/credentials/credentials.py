@@ -16,6 +16,8 @@ from pathlib import Path
 _ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 _API = "https://kubernetes.default.svc"
 _LETTERS_DIGITS = string.ascii_letters + string.digits
+# The simulator makes its accounts' ids of it, and the settings name those.
+_CORP_ID = "ww0123456789abcdef"
 _ENV_HEAD = """\
 # Made by `make compose-env`: a simulated WeCom and model, and made-up passwords. Not for git.
 # For real customers: put your own values for WECOM_* and DEEPSEEK_API_KEY, and delete the four lines below.
@@ -24,8 +26,7 @@ WECOM_API_BASE=http://simulator:8090
 DEEPSEEK_BASE_URL=http://simulator:8090/v1
 # The ids follow from WECOM_CORP_ID and the accounts' order.
 KF_DIALOG_COLLECTIONS=wkRb5s4nYqEHBKdM7XiK3URQwEz2W4q6=shop,wkRb5s4nYqEHtewgLRA6tVgTzA5bA4zf=saas
-
-WECOM_CORP_ID=ww0123456789abcdef"""
+"""
 
 
 def password() -> str:
@@ -54,7 +55,8 @@ def made_up() -> dict[str, str]:
         "KF_OPERATOR_NATS_PASSWORD",
         "KF_ROUTE_NATS_PASSWORD",
     )
-    return {**{name: password() for name in names}, "WECOM_ENCODING_AES_KEY": aes_key()}
+    passwords = {name: password() for name in names}
+    return {"WECOM_CORP_ID": _CORP_ID, "WECOM_ENCODING_AES_KEY": aes_key(), **passwords}
 
 
 def env_file() -> str:
