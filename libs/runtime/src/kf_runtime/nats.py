@@ -98,7 +98,7 @@ async def connect(url: str, name: str) -> Client:
         connect_timeout=2,
         allow_reconnect=True,
         max_reconnect_attempts=-1,
-        reconnect_time_wait=RECONNECT_SECONDS,
+        reconnect_time_wait=RECONNECT_SECONDS,  # type: ignore[arg-type]  # any number of seconds
         ping_interval=10,
         max_outstanding_pings=2,
         error_cb=on_error,
