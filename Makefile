@@ -19,7 +19,7 @@ endif
 .DEFAULT_GOAL := help
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(VENV)/.runtime ## Set up and run the whole product on this machine (Ctrl-C stops it)
 	@$(BIN)/kf run
@@ -36,6 +36,14 @@ lint: $(VENV)/.dev ## Check format, style, types, module borders and the proto f
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/buf lint proto
+
+	@if command -v kubectl > /dev/null || command -v kustomize > /dev/null; then $(MAKE) --no-print-directory k8s-lint; \
+	else echo "lint: neither kubectl nor kustomize is here, the manifests of deploy/k8s were NOT checked"; fi
+
+k8s-lint: $(VENV)/.dev $(VENV)/checkov/.ready ## Check Dockerfiles and Kubernetes manifests
+	$(BIN)/hadolint deploy/docker/Dockerfile deploy/docker/testing/*.Dockerfile
+	$(BIN)/yamllint --strict --config-file deploy/k8s/lint/yamllint.yaml deploy
+	deploy/k8s/lint/lint $(BIN) $(VENV)/checkov/bin/checkov
 
 format: $(VENV)/.dev ## Format the code
 	$(BIN)/ruff format .
@@ -87,4 +95,9 @@ $(VENV)/.dev: $(VENV)/.runtime
 	@$(UV) --group dev
 	@touch $@
 
-.PHONY: help run demo test lint format proto lock images images-test compose-env clean
+$(VENV)/checkov/.ready: $(VENV)/.uv deploy/k8s/lint/checkov-constraints.txt
+	@$(PYTHON) -m venv $(VENV)/checkov
+	@$(BIN)/uv pip install --quiet --python $(VENV)/checkov/bin/python -r deploy/k8s/lint/checkov-constraints.txt
+	@touch $@
+
+.PHONY: help run demo test lint k8s-lint format proto lock images images-test compose-env clean
