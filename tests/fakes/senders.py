@@ -13,8 +13,9 @@ from kf_runtime import nats as kf_nats
 from kf_runtime import postgres
 from kf_sender.__main__ import serve
 from kf_sender.pacing import Pacing
+from kf_sender.plan import plan
 from kf_sender.settings import SenderSettings
-from kf_sender.store import SCHEMA
+from kf_sender.store import SCHEMA, Store
 from nats.aio.client import Client
 
 OPEN_KFID = "wkTest0001"
@@ -81,6 +82,15 @@ class Office:
                 msg_id=msg_id or each.command_id,
                 template="kf.outbound.{open_kfid}",
             )
+
+    async def store(self, *commands: SendReply) -> None:
+        """Put commands into the ledger without a replica's intake."""
+        pool = await postgres.connect(self.database_url, SCHEMA, max_size=1)
+        try:
+            for each in commands:
+                await Store(pool, FAST).accept(each, plan(each.text, 4), {})
+        finally:
+            await pool.close()
 
     async def row(self, sql: str, *arguments: Any) -> Any:
         """The first row of a query in the sender's schema."""
