@@ -50,7 +50,7 @@ async def test_sample_questions_find_their_entries(
             answered += [question] if (await searcher.search(collection, question, 5)).answerable else []
     total = sum(len(questions["answerable"]) for questions in QUESTIONS.values())
     assert len(wrong) <= total / 10, wrong
-    assert len(unanswered) <= total / 10, unanswered
+    assert len(unanswered) <= 1, unanswered
     assert answered == []
 
 

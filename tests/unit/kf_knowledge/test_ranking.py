@@ -6,7 +6,7 @@ import uuid
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from kf_knowledge.ranking import Hit, Lexical, fuse, inverse_frequency, is_answerable, lexical_share, weigh
+from kf_knowledge.ranking import Hit, Lexical, evidence, fuse, inverse_frequency, lexical_share, weigh
 
 A, B, C = (uuid.UUID(int=n) for n in (1, 2, 3))
 
@@ -68,8 +68,25 @@ def test_scores_lie_between_zero_and_one(dense: dict[uuid.UUID, float], share: f
     assert all(-1e-9 <= hit.score <= 1 + 1e-9 for hit in hits)
 
 
-def test_words_in_common_make_up_for_a_little_distance() -> None:
-    near = Hit(A, 1.0, dense=0.93, lexical=0.0, coverage=0.0)
-    worded = Hit(A, 1.0, dense=0.88, lexical=9.0, coverage=1.0)
-    far = Hit(A, 1.0, dense=0.88, lexical=1.0, coverage=0.1)
-    assert [is_answerable(hit, 0.925) for hit in (near, worded, far)] == [True, True, False]
+def hit(dense: float, coverage: float) -> Hit:
+    return Hit(A, 1.0, dense=dense, lexical=0.0, coverage=coverage)
+
+
+def test_evidence_grows_with_distance_from_the_runners_up() -> None:
+    """The same cosine says more where everything else is far away."""
+    crowd, void = [0.9, *[0.89] * 30], [0.9, *[0.84] * 30]
+    assert evidence(hit(0.9, 0.0), crowd) == pytest.approx(0.91)
+    assert evidence(hit(0.9, 0.0), void) == pytest.approx(0.96)
+
+
+def test_near_duplicates_of_the_best_do_not_belittle_it() -> None:
+    assert evidence(hit(0.95, 0.0), [*[0.95] * 5, *[0.85] * 20]) == pytest.approx(1.05)
+
+
+def test_words_in_common_are_evidence() -> None:
+    cosines = [0.9, *[0.88] * 30]
+    assert evidence(hit(0.9, 1.0), cosines) - evidence(hit(0.9, 0.5), cosines) == pytest.approx(0.02)
+
+
+def test_tiny_collection_has_evidence_too() -> None:
+    assert evidence(hit(0.95, 0.0), [0.95, 0.9]) == pytest.approx(0.99)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from kf_knowledge.embedder import Embedder, QueryCache, Vectors
 from kf_knowledge.passages import StoredPassage
-from kf_knowledge.ranking import Hit, Lexical, Terms, fuse, is_answerable, weigh
+from kf_knowledge.ranking import Hit, Lexical, Terms, evidence, fuse, weigh
 from kf_knowledge.store import Statistics, Store
 from kf_knowledge.tokens import query_lexemes
 
@@ -57,9 +57,8 @@ class Searcher:
         terms = weigh(words, statistics.passages, statistics.frequencies, LEXICAL_BUDGET)
         dense, lexical = await candidates(self._store, statistics, vector, terms)
         hits = fuse(dense, lexical, terms.total, self._dense_share)
-        return SearchResult(
-            await self._described(hits, limit), answerable=is_answerable(hits[0], self._answerable_cosine)
-        )
+        answerable = evidence(hits[0], dense.values()) >= self._answerable_cosine
+        return SearchResult(await self._described(hits, limit), answerable=answerable)
 
     async def _described(self, hits: Sequence[Hit], limit: int) -> list[Found]:
         # Twice as many as asked for: duplicates are merged, and a document may be deleted meanwhile.

@@ -32,10 +32,10 @@ class Settings(ServiceSettings):
         default=0.6, ge=0, le=1, description="Weight of meaning against words when both rankings are fused."
     )
     kf_knowledge_answerable_cosine: float = Field(
-        default=0.925,
+        default=0.94,
         ge=-1,
-        le=2,
-        description="Cosine the best passage needs for an answer; .08 less if it holds all words asked.",
+        le=3,
+        description="Cosine the best passage needs for an answer, its lead over the others added to it.",
     )
     kf_knowledge_drain_seconds: float = Field(
         default=10.0, ge=0, le=300, description="How long calls under way may take after SIGTERM."
