@@ -1,0 +1,83 @@
+"""What the services export: whole traces, only declared names, nothing of the customer's."""
+
+import asyncio
+import json
+import re
+from pathlib import Path
+from time import monotonic
+
+import httpx
+import pytest
+from kf_cli import journey
+from kf_cli.simulator import Chat
+from kf_cli.trace import Span
+
+from tests.e2e.stack import Running, running_stack
+
+DOCS = Path(__file__).parents[2] / "docs" / "telemetry.md"
+FIRST, SECOND = "扫地机器人 X2 Pro 多少钱？", "请问支持货到付款吗？我的电话是 13800138000"
+
+
+def declared_spans() -> re.Pattern[str]:
+    """One pattern for every name of the page's first table; `{anything}` stands for any text."""
+    table = DOCS.read_text(encoding="utf-8").split("## Spans")[1].split("## ")[0]
+    names = re.findall(r"^\| `([^`]+)`", table, re.MULTILINE)
+    return re.compile("|".join(re.sub(r"\\\{[^{}]*\\\}", "[^?=]+", re.escape(name)) for name in names))
+
+
+def declared_attributes() -> set[str]:
+    text = DOCS.read_text(encoding="utf-8").split("## Attributes of our own")[1]
+    return set(re.findall(r"`([a-z_.]+)`", text))
+
+
+async def exported(run: Running) -> dict[str, list[Span]]:
+    """Every span that the dashboard holds, by trace."""
+    async with httpx.AsyncClient(base_url=run.stack.layout.traces_url, trust_env=False) as client:
+        listed = (await client.get("/api/traces", params={"limit": 500})).json()["traces"]
+    return {trace["trace_id"]: await run.traces.spans(trace["trace_id"]) for trace in listed}
+
+
+async def whole_trace(run: Running, msgid: str) -> list[Span]:
+    """The message's trace once its answer was sent; spans arrive a moment after the message."""
+    for trace_id in await run.traces.find(msgid):
+        return journey.of_message(await run.traces.spans(trace_id), msgid)
+    return []
+
+
+async def burst(run: Running, chat: Chat) -> list[str]:
+    return [await run.simulator.write(chat, text) for text in (FIRST, SECOND)]
+
+
+@pytest.mark.timeout(300)
+async def test_traces_are_whole_declared_and_silent_about_the_customer(tmp_path: Path) -> None:
+    async with running_stack(tmp_path) as run:
+        chat = await run.simulator.meet(run.account("shop"), "小林")
+        older, newest = await burst(run, chat)
+        assert "2999" in (await run.reply_to(chat))[0]
+
+        wanted = journey.RECEIVED + journey.ANSWERED + journey.THOUGHT
+        lacking = ["no trace yet"]
+        deadline = monotonic() + 30.0
+        while lacking and monotonic() < deadline:
+            await asyncio.sleep(0.5)
+            lacking = journey.missing(await whole_trace(run, newest), wanted)
+        assert lacking == []
+        spans = await whole_trace(run, newest)
+        merged = journey.accepted(await whole_trace(run, older), older)
+        assert merged is not None
+        assert journey.unlinked(spans, [merged]) == 0
+
+        everything = [span for trace in (await exported(run)).values() for span in trace]
+        secrets = [chat.external_userid, "13800138000", "货到付款", "2999", *credentials(run)]
+    names, attributes = declared_spans(), declared_attributes()
+    assert sorted({s.name for s in everything if not names.fullmatch(s.name)}) == []
+    assert sorted({a for s in everything for a in s.attributes} - attributes) == []
+    told = "\n".join(json.dumps([s.name, s.attributes], ensure_ascii=False) for s in everything)
+    told += (tmp_path / "children.log").read_text(encoding="utf-8")
+    told += "".join(path.read_text(encoding="utf-8") for path in (tmp_path / "data" / "logs").glob("*.log"))
+    assert [secret for secret in secrets if secret in told] == []
+
+
+def credentials(run: Running) -> list[str]:
+    made_up = run.stack.layout.credentials
+    return [made_up.kf_secret, made_up.encoding_aes_key, made_up.model_api_key]
