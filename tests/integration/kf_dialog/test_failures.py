@@ -123,3 +123,20 @@ async def test_what_cannot_be_read_is_parked_and_the_next_is_answered(town: Town
         await town.replied(1)
     dead = await town.js.get_msg("KF_DEAD", 1)
     assert b"open_kfid: missing" in (dead.data or b"")
+
+
+async def test_a_bug_costs_the_customer_the_answer_but_not_a_reply_and_logs_no_words(
+    town: Town, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def broken(question: str, *_: object) -> None:
+        raise KeyError(question)
+
+    monkeypatch.setattr("kf_dialog.answer.build", broken)
+    async with town.replica():
+        await town.say("wm1", QUESTION)
+        (reply,) = await town.replied(1)
+    assert "抱歉" in reply.text
+    output = "".join(capfd.readouterr())
+    assert "turn.answer_failed" in output
+    assert "in broken" in output
+    assert QUESTION not in output

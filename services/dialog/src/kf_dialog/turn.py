@@ -1,6 +1,7 @@
 """Works one claimed conversation: load, answer unless something newer arrives, commit, tell the relay."""
 
 import asyncio
+import traceback
 from time import monotonic
 from uuid import uuid4
 
@@ -64,9 +65,9 @@ class TurnWorker:
         except TRANSIENT as error:
             log.warning("turn.database_down", error=type(error).__name__)
             await self._postpone(claim)
-        except Exception:
+        except Exception as error:  # noqa: BLE001
             # A bug in one conversation must not stop the others, and people must see it.
-            log.exception("turn.failed", open_kfid=claim.open_kfid, customer=hashed(claim.external_userid))
+            _tell("turn.failed", error, claim)
             await self._postpone(claim)
 
     async def _postpone(self, claim: Claim) -> None:
@@ -120,9 +121,9 @@ class TurnWorker:
     async def _answer(self, claim: Claim, work: Work) -> Answer:
         try:
             return await self._answerer.answer(claim.open_kfid, work)
-        except Exception:
+        except Exception as error:  # noqa: BLE001
             # Whatever broke, the customer hears something; people find the cause in the log.
-            log.exception("turn.answer_failed")
+            _tell("turn.answer_failed", error, claim)
             return apologise(work)
 
     async def _commit(self, in_hand: InHand, turn: Turn, *, accept_newer: bool) -> Commit:
@@ -140,6 +141,17 @@ class TurnWorker:
         if result is Commit.DONE:
             self._committed.ring()
         return result
+
+
+def _tell(event: str, error: Exception, claim: Claim) -> None:
+    """Log a bug's kind and place; not its message, which may quote a customer or the key of a row."""
+    log.error(
+        event,
+        error=type(error).__name__,
+        frames="".join(traceback.format_tb(error.__traceback__)),
+        open_kfid=claim.open_kfid,
+        customer=hashed(claim.external_userid),
+    )
 
 
 def _finish(span: Span, work: Work, result: Commit, turn: Turn | None) -> Commit:
