@@ -7,6 +7,7 @@ import pytest
 import structlog
 from kf_runtime import logging as kf_logging
 from kf_runtime.logging import DailyFileHandler
+from kf_runtime.postgres import DatabaseError
 from opentelemetry.sdk.trace import TracerProvider
 
 
@@ -51,14 +52,35 @@ def test_errors_are_kept_in_a_file_of_their_own(tmp_path: Path, capsys: pytest.C
     log = structlog.get_logger()
     log.info("fine")
     try:
-        raise ValueError("broken")
-    except ValueError:
+        raise FileNotFoundError("broken")
+    except FileNotFoundError:
         log.exception("bad")
     (app,) = tmp_path.glob("app_????????.log")
     (error,) = tmp_path.glob("error_????????.log")
     assert [json.loads(line)["event"] for line in app.read_text().splitlines()] == ["fine", "bad"]
-    assert "ValueError: broken" in json.loads(error.read_text())["exception"]
+    assert "FileNotFoundError: broken" in json.loads(error.read_text())["exception"]
     capsys.readouterr()
+
+
+def test_an_exception_tells_where_and_what_kind_but_never_quotes_a_customer(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    kf_logging.setup("test")
+    # Not a literal where it is raised: a traceback shows the source line.
+    phone = "13800138000"
+    try:
+        try:
+            raise ValueError(f"DETAIL: Failing row contains ({phone})")
+        except ValueError as error:
+            raise ExceptionGroup("two", [KeyError(phone), DatabaseError("ask for a role")]) from error
+    except ExceptionGroup:
+        structlog.get_logger().exception("work.failed")
+    text = json.loads(capsys.readouterr().out)["exception"]
+    assert phone not in text
+    assert "test_logging.py" in text
+    assert [kind in text for kind in ("ValueError", "KeyError", "DatabaseError: ask for a role")] == [
+        True
+    ] * 3
 
 
 def test_old_daily_files_are_removed(tmp_path: Path) -> None:

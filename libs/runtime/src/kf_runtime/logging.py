@@ -4,6 +4,8 @@ import datetime as dt
 import hashlib
 import logging
 import sys
+import traceback
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
@@ -74,6 +76,32 @@ def _add_trace_ids(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     return event
 
 
+def _describe_exception(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """Where it was raised and what kind it is; its own words only where they cannot quote a customer.
+
+    PostgreSQL's errors quote whole rows, others the value they could not read.
+    """
+    info = event.pop("exc_info", None)
+    error = sys.exc_info()[1] if info is True else info[1] if isinstance(info, tuple) else info
+    if isinstance(error, BaseException):
+        event["exception"] = "".join(_chain(error)).rstrip()
+    return event
+
+
+def _chain(error: BaseException) -> Iterator[str]:
+    """The traceback of an error after those of the errors behind it, like the interpreter prints it."""
+    behind = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    if behind is not None:
+        yield from _chain(behind)
+        yield "\n"
+    yield from traceback.format_tb(error.__traceback__)
+    kind = type(error)
+    safe = kind.__module__.startswith("kf_") or isinstance(error, OSError)
+    yield f"{kind.__qualname__}: {error}\n" if safe else f"{kind.__qualname__}\n"
+    for inner in error.exceptions if isinstance(error, BaseExceptionGroup) else ():
+        yield from _chain(inner)
+
+
 def setup(service: str, *, level: str = "INFO", debug: bool = False, log_dir: str = "") -> None:
     """Configure structlog and the standard library's logging once, at the start of a process."""
     shared: list[Processor] = [
@@ -82,7 +110,7 @@ def setup(service: str, *, level: str = "INFO", debug: bool = False, log_dir: st
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _add_trace_ids,
         lambda _, __, event: {"service": service, **event},
-        structlog.processors.format_exc_info,
+        _describe_exception,
     ]
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
