@@ -14,7 +14,7 @@ from kf_runtime import postgres
 from kf_sender.__main__ import serve
 from kf_sender.pacing import Pacing
 from kf_sender.plan import plan
-from kf_sender.settings import SenderSettings
+from kf_sender.settings import Settings
 from kf_sender.store import SCHEMA, Store
 from nats.aio.client import Client
 
@@ -56,7 +56,7 @@ class Office:
 
     def start(self, pacing: Pacing = FAST, **settings: Any) -> tuple[asyncio.Event, asyncio.Task[None]]:
         """One more replica; set the event for a clean stop, cancel the task for a crash."""
-        config = SenderSettings.model_validate(
+        config = Settings.model_validate(
             {
                 "wecom_corp_id": "ww0123456789abcdef",
                 "wecom_kf_secret": "test-secret",

@@ -18,14 +18,14 @@ from kf_sender.dispatch import Dispatcher
 from kf_sender.intake import CONSUMER, Intake
 from kf_sender.pacing import Pacing
 from kf_sender.relay import Relay
-from kf_sender.settings import SenderSettings
+from kf_sender.settings import Settings
 from kf_sender.store import SCHEMA, Store
 
 # Besides the workers: intake, relay, readiness, claims.
 _OTHER_CONNECTIONS = 4
 
 
-async def serve(config: SenderSettings, pacing: Pacing, stop: asyncio.Event) -> None:
+async def serve(config: Settings, pacing: Pacing, stop: asyncio.Event) -> None:
     """Run until `stop`, then finish the sends in hand."""
     async with AsyncExitStack() as stack:
         server = Server(config.kf_sender_health_host, config.kf_sender_health_port)
@@ -47,7 +47,7 @@ async def serve(config: SenderSettings, pacing: Pacing, stop: asyncio.Event) -> 
         await run(config, pacing, stop, server, client, Store(pool, pacing), transport, tokens)
 
 
-async def open_ledger(config: SenderSettings) -> postgres.Pool:
+async def open_ledger(config: Settings) -> postgres.Pool:
     """A pool on the sender's schema, migrated."""
     pool = await postgres.connect(
         config.database_url.get_secret_value(),
@@ -63,7 +63,7 @@ async def open_ledger(config: SenderSettings) -> postgres.Pool:
 
 
 async def run(
-    config: SenderSettings,
+    config: Settings,
     pacing: Pacing,
     stop: asyncio.Event,
     server: Server,
@@ -98,7 +98,7 @@ async def run(
     )
 
 
-async def shared_token(config: SenderSettings, transport: Transport, js: JetStreamContext) -> SharedToken:
+async def shared_token(config: Settings, transport: Transport, js: JetStreamContext) -> SharedToken:
     """The access token that all replicas share."""
     secret = config.wecom_kf_secret.get_secret_value()
     return SharedToken(
@@ -109,13 +109,13 @@ async def shared_token(config: SenderSettings, transport: Transport, js: JetStre
     )
 
 
-async def _serve_until_signal(config: SenderSettings) -> None:
+async def _serve_until_signal(config: Settings) -> None:
     await serve(config, Pacing(slots=config.kf_sender_rate_per_minute), lifecycle.stop_on_signals())
 
 
 def main() -> None:
     """Entry point of `python -m kf_sender`."""
-    config = settings.load(SenderSettings)
+    config = settings.load(Settings)
     logging.setup("sender", level=config.log_level, debug=config.debug, log_dir=config.kf_log_dir)
     provider = telemetry.setup("sender")
     try:

@@ -4,7 +4,7 @@ from kf_runtime.settings import ServiceSettings
 from pydantic import Field, SecretStr
 
 
-class SenderSettings(ServiceSettings):
+class Settings(ServiceSettings):
     """Environment of `python -m kf_sender`."""
 
     wecom_corp_id: str = Field(
