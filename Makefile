@@ -53,6 +53,9 @@ proto: $(VENV)/.dev ## Regenerate the gRPC code from proto/
 	$(BIN)/python -m grpc_tools.protoc -I proto --python_out=libs/contracts/src --pyi_out=libs/contracts/src \
 	  --grpc_python_out=libs/contracts/src $(PROTO)
 
+docs: $(VENV)/.dev ## Regenerate docs/settings.md from the code
+	$(BIN)/python docs/settings.py
+
 lock: $(VENV)/.uv ## Resolve constraints.txt anew
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate --group dev \
 	  --no-emit-package kf-contracts --no-emit-package kf-runtime --no-emit-package kf-wecom \
@@ -100,4 +103,4 @@ $(VENV)/checkov/.ready: $(VENV)/.uv deploy/k8s/lint/checkov-constraints.txt
 	@$(BIN)/uv pip install --quiet --python $(VENV)/checkov/bin/python -r deploy/k8s/lint/checkov-constraints.txt
 	@touch $@
 
-.PHONY: help run demo test lint k8s-lint format proto lock images images-test compose-env clean
+.PHONY: help run demo test lint k8s-lint format proto docs lock images images-test compose-env clean
