@@ -28,7 +28,8 @@ def make_base(folder: Path, environment: Mapping[str, str]) -> None:
     for certificate in _OWN_CERTIFICATES.glob("*.crt"):
         shutil.copy(certificate, root / "usr/local/share/ca-certificates")
     _run(["chroot", str(root), "update-ca-certificates"], environment)
-    archive = subprocess.Popen(["tar", "-C", str(root), "-c", "."], stdout=subprocess.PIPE)
+    leave_out = [f"--exclude=./var/{folder}/*" for folder in ("cache/apt", "lib/apt/lists", "log")]
+    archive = subprocess.Popen(["tar", "-C", str(root), *leave_out, "-c", "."], stdout=subprocess.PIPE)
     imported = subprocess.run(
         ["docker", "import", "-", BASE],
         stdin=archive.stdout,
