@@ -36,9 +36,17 @@ async def test_an_edited_migration_is_refused(database_url: str) -> None:
     await pool.close()
 
 
-async def test_a_database_newer_than_the_program_is_refused(database_url: str) -> None:
+async def test_the_version_before_runs_on_a_schema_that_only_grew(database_url: str) -> None:
     pool = await postgres.connect(database_url, "demo")
     await postgres.migrate(pool, "demo", [ONE, TWO])
+    assert await postgres.migrate(pool, "demo", [ONE]) == 0
+    await pool.close()
+
+
+async def test_a_schema_that_lost_what_the_program_needs_is_refused(database_url: str) -> None:
+    pool = await postgres.connect(database_url, "demo")
+    contract = Migration(2, "0002_contract_thing.sql", "DROP TABLE thing")
+    await postgres.migrate(pool, "demo", [ONE, contract])
     with pytest.raises(DatabaseError, match="newer image"):
         await postgres.migrate(pool, "demo", [ONE])
     await pool.close()

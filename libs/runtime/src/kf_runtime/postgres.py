@@ -38,6 +38,8 @@ TRANSIENT: tuple[type[Exception], ...] = (
 )
 
 _MIGRATION_NAME = re.compile(r"(\d{4})_[a-z0-9_]+\.sql")
+# A migration that takes away what the version before it uses; all others only add (expand, then contract).
+_CONTRACT = re.compile(r"\d{4}_contract_")
 _QUERY_NAME = re.compile(r"^-- name: (\w+)\s*$", re.MULTILINE)
 # Any number will do as long as all services use the same one: migrations of two schemas may share extensions.
 _LOCK = 0x6B656675
@@ -149,8 +151,11 @@ async def _open(dsn: str, schema: str, min_size: int, max_size: int, options: Ma
 async def migrate(pool: Pool, schema: str, migrations: list[Migration]) -> int:
     """Apply what is missing, each file in its own transaction, one process at a time; returns how many.
 
+    A database that is ahead of this program is fine (a rolling update, a rollback) unless one of the files
+    that it has more is a `NNNN_contract_name.sql`.
+
     Raises:
-        DatabaseError: an applied file was edited, or the database is newer than this program.
+        DatabaseError: an applied file was edited, or a newer one took away what this program needs.
     """
     async with pool.acquire() as connection:
         await connection.execute("SELECT pg_advisory_lock($1)", _LOCK, timeout=120)
@@ -166,8 +171,8 @@ async def _apply(connection: Any, schema: str, migrations: list[Migration]) -> i
         "(version int PRIMARY KEY, name text NOT NULL, checksum text NOT NULL, "
         "applied_at timestamptz NOT NULL DEFAULT now())"
     )
-    rows = await connection.fetch(f'SELECT version, checksum FROM "{schema}".migration')  # noqa: S608
-    applied = {row["version"]: row["checksum"] for row in rows}
+    rows = await connection.fetch(f'SELECT version, name, checksum FROM "{schema}".migration')  # noqa: S608
+    applied = {row["version"]: (row["name"], row["checksum"]) for row in rows}
     _check(schema, migrations, applied)
     missing = [m for m in migrations if m.version not in applied]
     for migration in missing:
@@ -184,16 +189,18 @@ async def _apply(connection: Any, schema: str, migrations: list[Migration]) -> i
     return len(missing)
 
 
-def _check(schema: str, migrations: list[Migration], applied: Mapping[int, str]) -> None:
+def _check(schema: str, migrations: list[Migration], applied: Mapping[int, tuple[str, str]]) -> None:
     known = {m.version: m for m in migrations}
-    newer = [version for version in applied if version not in known]
-    if newer:
+    newer = [name for version, (name, _) in applied.items() if version not in known]
+    breaking = [name for name in newer if _CONTRACT.match(name)]
+    if breaking:
         raise DatabaseError(
-            f"schema {schema} is at migration {max(newer)}, this program knows {len(known)}: "
+            f"schema {schema} has {max(breaking)}, this program knows {len(known)} migrations: "
             "run a newer image. / 数据库版本高于程序，请使用更新的镜像。"
         )
-    for version, checksum in applied.items():
-        if known[version].checksum != checksum:
-            raise DatabaseError(
-                f"{known[version].name} was edited after it was applied: restore it, add a new file."
-            )
+    if newer:
+        # The old version during a rolling update, or after a rollback: newer files only added something.
+        log.warning("postgres.schema_newer", schema=schema, migration=max(newer))
+    for version, (name, checksum) in applied.items():
+        if version in known and known[version].checksum != checksum:
+            raise DatabaseError(f"{name} was edited after it was applied: restore it, add a new file.")
