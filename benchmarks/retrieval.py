@@ -20,7 +20,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 from kf_cli import embedded
-from kf_knowledge import database, ranking, search
+from kf_knowledge import bm25, database, ranking, search
 from kf_knowledge.embedder import Vectors
 from kf_knowledge.local_embedder import LocalEmbedder
 from kf_knowledge.passages import Format
@@ -81,7 +81,7 @@ async def hits_of(store: Store, query: str, vector: Vectors) -> list[Hit]:
     words = query_lexemes(query)
     numbers = await store.statistics("set", words)
     assert numbers is not None
-    terms = ranking.weigh(words, numbers.passages, numbers.frequencies, search.LEXICAL_BUDGET)
+    terms = bm25.weigh(words, numbers.passages, numbers.frequencies, search.LEXICAL_BUDGET)
     dense, lexical = await search.candidates(store, numbers, vector, terms)
     return ranking.fuse(dense, lexical, terms.total, DENSE_SHARE)
 

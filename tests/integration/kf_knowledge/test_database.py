@@ -1,12 +1,14 @@
 """The database is made ready, or refused with the remedy."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 
 import asyncpg
 import numpy as np
 import pytest
 from kf_knowledge import database
+from kf_knowledge.bm25 import packed
 from kf_knowledge.database import check_pgvector, check_server
 from kf_knowledge.store import SCHEMA
 from kf_runtime import postgres
@@ -36,6 +38,23 @@ async def test_open_pool_speaks_pgvector_on_an_empty_database(database_url: str)
     await pool.close()
 
 
+async def test_older_schema_keeps_its_passages_and_frequencies(pool: postgres.Pool) -> None:
+    """Migration 2 makes of stored tsvectors what ingestion would have made of the text."""
+    await pool.execute("CREATE EXTENSION vector")
+    migrations = postgres.load_migrations("kf_knowledge")
+    await postgres.migrate(pool, SCHEMA, migrations[:1])
+    await pool.execute(
+        "INSERT INTO collection (name) VALUES ('c');"
+        "INSERT INTO document VALUES (gen_random_uuid(), 1, 's', 't', 1, '', 1);"
+        "INSERT INTO passage SELECT gen_random_uuid(), 1, id, 0, '{}', '', 'text', "
+        "$$'a' '保修':1 'x:y':1,2 'z':3$$, 4 FROM document"
+    )
+    await postgres.migrate(pool, SCHEMA, migrations[:2])
+    row = await pool.fetchrow("SELECT lexemes::text, hashes, counts, lexeme_count FROM passage_terms")
+    expected = packed(Counter({"a": 1, "x:y": 2, "z": 1, "保修": 1}))
+    assert tuple(row or ()) == ("'1:a' '1:x:y' '1:z' '1:保修'", *expected, 4)
+
+
 async def test_empty_store_takes_another_model(pool: postgres.Pool) -> None:
     await database.prepare(pool, "small", 384)
     await database.prepare(pool, "large", 1_024)
@@ -54,7 +73,7 @@ async def test_other_model_is_refused_while_passages_are_stored(
     await pool.execute(
         "INSERT INTO collection (name) VALUES ('c');"
         "INSERT INTO document VALUES (gen_random_uuid(), 1, 's', 't', 1, '', 1);"
-        "INSERT INTO passage SELECT gen_random_uuid(), 1, id, 0, '{}', '', 'text', '', 0 FROM document"
+        "INSERT INTO passage SELECT gen_random_uuid(), 1, id, 0, '{}', '', 'text' FROM document"
     )
     with pytest.raises(DatabaseError, match=r"small \(384 dimensions\).*EMBEDDING_MODEL"):
         await database.prepare(pool, model, dimension)

@@ -58,14 +58,15 @@ async def check_sums(pool: postgres.Pool) -> None:
     """What writes keep up incrementally equals what a full count finds."""
     kept = await pool.fetch("SELECT lexeme, passage_count FROM lexeme_frequency ORDER BY lexeme")
     counted = await pool.fetch(
-        "SELECT lexeme, count(*)::int AS passage_count "
-        "FROM passage, unnest(tsvector_to_array(lexemes)) lexeme GROUP BY lexeme ORDER BY lexeme"
+        "SELECT split_part(lexeme, ':', 2) AS lexeme, count(*)::int AS passage_count "
+        "FROM passage_terms, unnest(tsvector_to_array(lexemes)) lexeme GROUP BY 1 ORDER BY 1"
     )
     assert kept == counted
     sums = await pool.fetchrow("SELECT document_count, passage_count, lexeme_count FROM collection")
     assert tuple(sums or ()) == tuple(
         await pool.fetchrow(
-            "SELECT (SELECT count(*) FROM document), count(*), coalesce(sum(lexeme_count), 0) FROM passage"
+            "SELECT (SELECT count(*) FROM document), count(*), coalesce(sum(lexeme_count), 0) "
+            "FROM passage_terms"
         )
         or ()
     )

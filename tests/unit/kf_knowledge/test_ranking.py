@@ -1,34 +1,14 @@
-"""Term weights, candidate terms, fusion and the decision whether there is an answer."""
+"""Fusion, and how much speaks for an answer."""
 
-import math
 import uuid
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from kf_knowledge.ranking import Hit, Lexical, evidence, fuse, inverse_frequency, lexical_share, weigh
+from kf_knowledge.bm25 import Lexical
+from kf_knowledge.ranking import Hit, evidence, fuse, lexical_share
 
 A, B, C = (uuid.UUID(int=n) for n in (1, 2, 3))
-
-
-def test_inverse_frequency_is_that_of_bm25() -> None:
-    assert inverse_frequency(100, 1) == pytest.approx(math.log(1 + 99.5 / 1.5))
-    assert inverse_frequency(100, 100) > 0
-
-
-def test_common_lexemes_do_not_pick_candidates() -> None:
-    terms = weigh({"的": 1, "扫地": 1, "保修": 1}, 1_000, {"的": 990, "扫地": 40, "保修": 30}, budget=100)
-    assert terms.selective == ("保修", "扫地")
-    assert set(terms.weights) == {"的", "保修", "扫地"}
-
-
-def test_rarest_lexeme_picks_candidates_even_beyond_the_budget() -> None:
-    assert weigh({"的": 1}, 1_000, {"的": 990}, budget=100).selective == ("的",)
-
-
-def test_unknown_lexemes_weigh_as_the_rarest_possible() -> None:
-    terms = weigh({"甲": 1, "乙": 2}, 10, {"甲": 1}, budget=100)
-    assert terms.total == pytest.approx(inverse_frequency(10, 1) + 2 * inverse_frequency(10, 0))
 
 
 def test_fusion_weighs_both_stretched_rankings() -> None:

@@ -1,6 +1,6 @@
 """What counts as a word on the lexical side."""
 
-from kf_knowledge.store import tsvector
+from kf_knowledge.store import tsquery, tsvector
 from kf_knowledge.tokens import MAX_LEXEME_CHARACTERS, lexemes, query_lexemes
 
 
@@ -29,10 +29,6 @@ def test_question_words_are_left_out_of_queries_and_codes_weigh_thrice() -> None
     assert query_lexemes("怎么退货")["退货"] == 1.0
 
 
-def test_tsvector_literal_counts_and_quotes() -> None:
-    counts = lexemes("退货 退货")
-    assert tsvector(counts) == "'退':1,2 '货':1,2 '退货':1,2"
-    counts.clear()
-    counts.update({"it's\\": 300})
-    assert tsvector(counts).startswith("'it''s\\\\':1,2,3,")
-    assert tsvector(counts).count(",") == 254
+def test_literals_carry_the_collection_and_are_quoted() -> None:
+    assert tsvector(3, ["退货", "it's\\"]) == "'3:退货' '3:it''s\\\\'"
+    assert tsquery(3, [("退货",), ("a", "b")]) == "'3:退货' | '3:a' & '3:b'"

@@ -47,23 +47,10 @@ FROM hit GROUP BY passage_id ORDER BY cosine DESC LIMIT $3;
 SELECT passage_id AS id, 1 - min(embedding <=> $1::halfvec) AS cosine
 FROM passage_vector WHERE passage_id = ANY ($2::uuid[]) GROUP BY passage_id;
 
--- name: lexical_scores
--- BM25 with k1 = 1.2 and b = 0.75 of the passages that match $2 or are listed in $3; $4 and $5 are the query's
--- lexemes and their weights, $6 the mean number of lexemes of a passage.
-WITH term AS MATERIALIZED (
-    SELECT * FROM unnest($4::text[], $5::float8[]) AS t (lexeme, weight)
-), matching AS (
-    SELECT id FROM passage WHERE collection_id = $1 AND lexemes @@ $2::text::tsquery
-    UNION SELECT unnest($3::uuid[])
-), candidate AS (
-    SELECT id, lexemes, 1.2 * (0.25 + 0.75 * lexeme_count / $6::float8) AS norm
-    FROM matching JOIN passage USING (id)
-)
-SELECT c.id,
-       sum(t.weight * 2.2 * cardinality(u.positions) / (cardinality(u.positions) + c.norm)) AS score,
-       sum(t.weight) AS matched
-FROM candidate c CROSS JOIN LATERAL unnest(c.lexemes) AS u JOIN term t ON t.lexeme = u.lexeme
-GROUP BY c.id;
+-- name: terms
+-- The passages that match $1 or are listed in $2, at most $3.
+SELECT passage_id AS id, lexeme_count, hashes, counts
+FROM passage_terms WHERE lexemes @@ $1::text::tsquery OR passage_id = ANY ($2::uuid[]) LIMIT $3;
 
 -- name: passages
 SELECT p.id, p.document_id, d.source, d.title, p.headings, p.question, p.text
@@ -101,8 +88,11 @@ SET title = excluded.title, format = excluded.format, content_hash = excluded.co
     passage_count = excluded.passage_count, updated_at = now();
 
 -- name: insert_passages
-INSERT INTO passage (id, collection_id, document_id, ordinal, headings, question, text, lexemes, lexeme_count)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8::text::tsvector, $9);
+INSERT INTO passage (id, collection_id, document_id, ordinal, headings, question, text)
+VALUES ($1, $2, $3, 0, $4, $5, $6);
+
+-- name: insert_terms
+INSERT INTO passage_terms (passage_id, lexemes, hashes, counts, lexeme_count) VALUES ($1, $2::text::tsvector, $3, $4, $5);
 
 -- name: insert_vectors
 INSERT INTO passage_vector (passage_id, collection_id, embedding) VALUES ($1, $2, $3::halfvec);
@@ -114,17 +104,17 @@ WHERE p.id = o.id AND p.ordinal <> o.ordinal;
 
 -- name: add_frequencies
 INSERT INTO lexeme_frequency AS f (collection_id, lexeme, passage_count)
-SELECT $1, lexeme, count(*)
-FROM passage p CROSS JOIN LATERAL unnest(tsvector_to_array(p.lexemes)) AS lexeme
-WHERE p.id = ANY ($2::uuid[]) GROUP BY lexeme
+SELECT $1, substr(lexeme, position(':' IN lexeme) + 1), count(*)
+FROM passage_terms t CROSS JOIN LATERAL unnest(tsvector_to_array(t.lexemes)) AS lexeme
+WHERE t.passage_id = ANY ($2::uuid[]) GROUP BY lexeme
 ON CONFLICT (collection_id, lexeme) DO UPDATE SET passage_count = f.passage_count + excluded.passage_count;
 
 -- name: subtract_frequencies
 UPDATE lexeme_frequency f SET passage_count = f.passage_count - gone.passages
 FROM (
-    SELECT lexeme, count(*) AS passages
-    FROM passage p CROSS JOIN LATERAL unnest(tsvector_to_array(p.lexemes)) AS lexeme
-    WHERE p.id = ANY ($2::uuid[]) GROUP BY lexeme
+    SELECT substr(lexeme, position(':' IN lexeme) + 1) AS lexeme, count(*) AS passages
+    FROM passage_terms t CROSS JOIN LATERAL unnest(tsvector_to_array(t.lexemes)) AS lexeme
+    WHERE t.passage_id = ANY ($2::uuid[]) GROUP BY 1
 ) AS gone
 WHERE f.collection_id = $1 AND f.lexeme = gone.lexeme;
 
@@ -145,4 +135,4 @@ UPDATE collection c SET
 WHERE c.id = $1;
 
 -- name: count_lexemes
-SELECT coalesce(sum(lexeme_count), 0)::bigint FROM passage WHERE id = ANY ($1::uuid[]);
+SELECT coalesce(sum(lexeme_count), 0)::bigint FROM passage_terms WHERE passage_id = ANY ($1::uuid[]);

@@ -1,9 +1,10 @@
-"""Decides from scores alone which passages answer best: term weights, candidate terms, fusion."""
+"""Decides from scores alone which passages answer best: fusion, and whether there is an answer."""
 
-import math
 import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+
+from kf_knowledge.bm25 import Lexical
 
 # The lexical side is silent below the first and has its full say from the second coverage on (benchmarks/).
 _SILENT, _FULL_VOICE = 0.15, 0.4
@@ -12,15 +13,6 @@ _BACKGROUND = slice(5, 30)
 # The lead of a barely answerable question, for collections too small to have a background.
 _USUAL_LEAD = 0.04
 _WORD_EVIDENCE = 0.04
-
-
-@dataclass(frozen=True)
-class Lexical:
-    """How well the words of one passage match: BM25 and the summed weight of the query's lexemes it holds."""
-
-    score: float
-    matched: float
-
 
 _NO_MATCH = Lexical(0.0, 0.0)
 
@@ -38,44 +30,6 @@ class Hit:
     dense: float
     lexical: float
     coverage: float
-
-
-@dataclass(frozen=True)
-class Terms:
-    """The query's lexemes as BM25 sees them.
-
-    weights: inverse document frequency of each lexeme the collection holds.
-    selective: those that pick candidates, rare ones first.
-    total: weight of the whole query, with lexemes the collection lacks counted as the rarest possible.
-    """
-
-    weights: Mapping[str, float]
-    selective: tuple[str, ...]
-    total: float
-
-
-def inverse_frequency(passages: int, frequency: int) -> float:
-    """BM25's weight of a lexeme that occurs in `frequency` of `passages` passages; never negative."""
-    return math.log(1 + (passages - frequency + 0.5) / (frequency + 0.5))
-
-
-def weigh(query: Mapping[str, float], passages: int, frequencies: Mapping[str, int], budget: int) -> Terms:
-    """Weighs the query's lexemes and selects those that pick candidates.
-
-    Rare lexemes are selected first, until their passages together would exceed the budget: common ones ("的")
-    add next to nothing to BM25 and would drag the whole collection in.
-    """
-    known = sorted((frequencies[lexeme], lexeme) for lexeme in query if frequencies.get(lexeme))
-    selective: list[str] = []
-    expected = 0
-    for frequency, lexeme in known:
-        expected += frequency
-        if selective and expected > budget:
-            break
-        selective.append(lexeme)
-    weights = {lexeme: query[lexeme] * inverse_frequency(passages, frequency) for frequency, lexeme in known}
-    absent = sum(count for lexeme, count in query.items() if lexeme not in weights)
-    return Terms(weights, tuple(selective), sum(weights.values()) + absent * inverse_frequency(passages, 0))
 
 
 def fuse(

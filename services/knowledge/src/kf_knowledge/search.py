@@ -5,9 +5,10 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from kf_knowledge.bm25 import Lexical, Terms, weigh
 from kf_knowledge.embedder import Embedder, QueryCache, Vectors
 from kf_knowledge.passages import StoredPassage
-from kf_knowledge.ranking import Hit, Lexical, Terms, evidence, fuse, weigh
+from kf_knowledge.ranking import Hit, evidence, fuse
 from kf_knowledge.store import Statistics, Store
 from kf_knowledge.tokens import query_lexemes
 
@@ -72,7 +73,7 @@ async def candidates(
 ) -> tuple[dict[uuid.UUID, float], Mapping[uuid.UUID, Lexical]]:
     """The passages best by meaning or by words: the cosine of each, BM25 of those with a word in common."""
     dense = await store.nearest(statistics, vector, _CANDIDATES)
-    lexical = await store.lexical_scores(statistics, terms.selective, terms.weights, dense)
+    lexical = await store.lexical_scores(statistics, terms, dense)
     best = sorted(lexical, key=lambda id_: -lexical[id_].score)[:_CANDIDATES]
     missing = [id_ for id_ in best if id_ not in dense]
     return dense | await store.cosines(vector, missing), lexical

@@ -10,13 +10,16 @@ from typing import Any
 
 from kf_runtime import postgres
 
+from kf_knowledge import bm25
+from kf_knowledge.bm25 import Lexical, PassageTerms, Terms
 from kf_knowledge.embedder import Vectors
 from kf_knowledge.passages import Collection, Document, Format, StoredPassage
-from kf_knowledge.ranking import Lexical
 
 SCHEMA = "knowledge"
 # Below this many passages reading all of a collection's vectors is exact and as fast as the index.
 SCAN_PASSAGES = 5_000
+# A bound on the work of one search; a query picks some 400 passages as a rule.
+_MAX_LEXICAL = 1_500
 
 
 @dataclass(frozen=True)
@@ -105,23 +108,13 @@ class Store:
         return _scores(await self._pool.fetch(self._sql.cosines, vector, ids), "cosine")
 
     async def lexical_scores(
-        self,
-        statistics: Statistics,
-        selective: Sequence[str],
-        weights: Mapping[str, float],
-        also: Iterable[uuid.UUID],
+        self, statistics: Statistics, terms: Terms, also: Iterable[uuid.UUID]
     ) -> dict[uuid.UUID, Lexical]:
-        """BM25 of the passages that hold a selective lexeme and of those listed in `also`."""
-        rows = await self._pool.fetch(
-            self._sql.lexical_scores,
-            statistics.collection_id,
-            " | ".join(_quoted(lexeme) for lexeme in selective),
-            list(also),
-            list(weights),
-            list(weights.values()),
-            max(statistics.lexemes / max(statistics.passages, 1), 1.0),
-        )
-        return {row["id"]: Lexical(row["score"], row["matched"]) for row in rows}
+        """BM25 of the passages that hold what picks candidates and of those listed in `also`."""
+        query = tsquery(statistics.collection_id, terms.selective)
+        rows = await self._pool.fetch(self._sql.terms, query, list(also), _MAX_LEXICAL)
+        held = [PassageTerms(row["id"], row["lexeme_count"], row["hashes"], row["counts"]) for row in rows]
+        return bm25.scores(held, terms.weights, statistics.lexemes / max(statistics.passages, 1))
 
     async def passages(self, ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, StoredPassage]:
         """Passages by id; one that was deleted meanwhile is left out."""
@@ -201,22 +194,15 @@ class Store:
     async def _add(
         self, connection: Any, collection_id: int, document_id: uuid.UUID, passages: Sequence[NewPassage]
     ) -> None:
-        lengths = [passage.lexemes.total() for passage in passages]
         await connection.executemany(
             self._sql.insert_passages,
+            [(p.id, collection_id, document_id, p.headings, p.question, p.text) for p in passages],
+        )
+        await connection.executemany(
+            self._sql.insert_terms,
             [
-                (
-                    p.id,
-                    collection_id,
-                    document_id,
-                    0,
-                    p.headings,
-                    p.question,
-                    p.text,
-                    tsvector(p.lexemes),
-                    length,
-                )
-                for p, length in zip(passages, lengths, strict=True)
+                (p.id, tsvector(collection_id, p.lexemes), *bm25.packed(p.lexemes), p.lexemes.total())
+                for p in passages
             ],
         )
         await connection.executemany(
@@ -224,7 +210,9 @@ class Store:
             [(p.id, collection_id, vector) for p in passages for vector in p.vectors],
         )
         await connection.execute(self._sql.add_frequencies, collection_id, [p.id for p in passages])
-        await connection.execute(self._sql.count_collection, collection_id, len(passages), sum(lengths))
+        await connection.execute(
+            self._sql.count_collection, collection_id, len(passages), sum(p.lexemes.total() for p in passages)
+        )
 
     async def _remove(self, connection: Any, collection_id: int, ids: Sequence[uuid.UUID]) -> None:
         if not ids:
@@ -236,16 +224,20 @@ class Store:
         await connection.execute(self._sql.count_collection, collection_id, -len(ids), -lexemes)
 
 
-def tsvector(lexemes: Counter[str]) -> str:
-    """A tsvector literal that holds each lexeme as often as it occurs (PostgreSQL counts to 255)."""
-    return " ".join(
-        f"{_quoted(lexeme)}:{','.join(map(str, range(1, min(count, 255) + 1)))}"
-        for lexeme, count in lexemes.items()
+def tsvector(collection_id: int, lexemes: Iterable[str]) -> str:
+    """A tsvector literal of a collection's lexemes, without positions."""
+    return " ".join(_quoted(collection_id, lexeme) for lexeme in lexemes)
+
+
+def tsquery(collection_id: int, alternatives: Iterable[Iterable[str]]) -> str:
+    """A tsquery literal: passages of the collection that hold all lexemes of any of the alternatives."""
+    return " | ".join(
+        " & ".join(_quoted(collection_id, lexeme) for lexeme in together) for together in alternatives
     )
 
 
-def _quoted(lexeme: str) -> str:
-    return "'" + lexeme.replace("\\", "\\\\").replace("'", "''") + "'"
+def _quoted(collection_id: int, lexeme: str) -> str:
+    return f"'{collection_id}:" + lexeme.replace("\\", "\\\\").replace("'", "''") + "'"
 
 
 def _scores(rows: Iterable[Any], column: str) -> dict[uuid.UUID, float]:
