@@ -71,6 +71,13 @@ images: ## Build every container image (BASE_IMAGE=, INDEX_URL=, TAG= change the
 images-test: $(VENV)/.runtime ## Build the images where there is no registry and hold the demo conversation with them
 	@$(BIN)/python deploy/docker/testing
 
+sbom: ## Write what each image contains to dist/ (CycloneDX)
+	@mkdir -p dist
+	@for service in $(IMAGES); do \
+	  docker run --rm --interactive --network none --entrypoint /opt/kefu/bin/python kefu/$$service:$(TAG) - $$service \
+	    < deploy/docker/sbom.py > dist/kefu-$$service-$(TAG).cdx.json || exit 1; \
+	done; ls -l dist/*.cdx.json
+
 compose-env: deploy/compose.env ## Make up the credentials that deploy/compose.yaml asks for
 
 deploy/compose.env:
@@ -103,4 +110,4 @@ $(VENV)/checkov/.ready: $(VENV)/.uv deploy/k8s/lint/checkov-constraints.txt
 	@$(BIN)/uv pip install --quiet --python $(VENV)/checkov/bin/python -r deploy/k8s/lint/checkov-constraints.txt
 	@touch $@
 
-.PHONY: help run demo test lint k8s-lint format proto docs lock images images-test compose-env clean
+.PHONY: help run demo test lint k8s-lint format proto docs lock images images-test sbom compose-env clean
