@@ -147,7 +147,7 @@ async def test_an_unreachable_url_is_told_in_words(sim: SimulatorClient) -> None
 async def test_an_answer_after_five_seconds_is_late(
     sim: SimulatorClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("kf_simulator.notifier.ANSWER_LIMIT_SECONDS", 0.2)
+    monkeypatch.setattr("kf_simulator.callback.ANSWER_LIMIT_SECONDS", 0.2)
     async with listening(App(delay=2)) as app:
         await connect(sim, app)
         chat = await sim.chat()

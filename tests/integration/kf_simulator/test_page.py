@@ -4,6 +4,8 @@ import re
 
 from tests.fakes.simulator import SimulatorClient, running_simulator
 
+SCRIPTS = ("chat.js", "page.js", "bubble.js", "desk.js", "faults.js", "words.js")
+
 
 async def test_the_page_needs_no_other_host_and_may_run_nothing_foreign(sim: SimulatorClient) -> None:
     reply = await sim.http.get("/")
@@ -11,12 +13,12 @@ async def test_the_page_needs_no_other_host_and_may_run_nothing_foreign(sim: Sim
     assert reply.headers["content-security-policy"].startswith("default-src 'self';")
     own = re.findall(r'(?:src|href)="([^"]+)"', reply.text)
     assert set(own) == {"chat.css", "chat.js", "openapi.json"}
-    for name in own:
+    for name in (*own, *SCRIPTS):
         assert (await sim.http.get(f"/{name}")).status_code == 200
 
 
 async def test_nothing_untrusted_is_parsed_as_html(sim: SimulatorClient) -> None:
-    for name in ("chat.js", "words.js"):
+    for name in SCRIPTS:
         script = (await sim.http.get(f"/{name}")).text
         assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(", script)
 
@@ -24,9 +26,12 @@ async def test_nothing_untrusted_is_parsed_as_html(sim: SimulatorClient) -> None
 async def test_every_word_of_the_page_exists_in_both_languages(sim: SimulatorClient) -> None:
     words = (await sim.http.get("/words.js")).text
     chinese, english = words.split("en: {")[0], words.split("en: {")[1].split("};")[0]
-    used = re.findall(r'data-t="(\w+)"', (await sim.http.get("/")).text)
-    used += re.findall(r'\bt\("(\w+)"\)', (await sim.http.get("/chat.js")).text)
-    assert len(used) > 15
+    used = re.findall(r'data-(?:t|label)="(\w+)"', (await sim.http.get("/")).text)
+    for name in SCRIPTS:
+        used += re.findall(r'\bt\("(\w+)"\)', (await sim.http.get(f"/{name}")).text)
+    panel = (await sim.http.get("/faults.js")).text
+    used += [f"fault_{name}" for name in re.findall(r'\["(\w+)", \{ kind', panel)]
+    assert len(used) > 50
     for name in used:
         assert f"{name}:" in chinese, name
         assert f"{name}:" in english, name

@@ -11,8 +11,10 @@ from kf_simulator.errors import WireError
 from kf_simulator.journal import Journal
 from kf_simulator.records import Json
 from kf_simulator.switches import Switches
+from kf_simulator.windows import Penalty
 
 LIFETIME_SECONDS = 7200
+_BAN_SECONDS = 3600.0
 
 
 @dataclass
@@ -32,6 +34,7 @@ class AccessTokens:
         self._journal = journal
         self._tokens: dict[str, _Token] = {}
         self._newest = ""
+        self._bans: dict[str, Penalty] = {}
 
     def restore(self, documents: dict[str, Json]) -> None:
         """Take back the tokens that a run before this one gave out."""
@@ -44,8 +47,25 @@ class AccessTokens:
         for value, token in list(self._tokens.items()):
             self._keep(value, token)
 
-    def get(self, query: Json) -> Json:
-        """The reply of gettoken."""
+    def get(self, query: Json, client_ip: str) -> Json:
+        """The reply of gettoken; an address that tried too many bad secrets gets 45009 for an hour."""
+        ban = self._bans.setdefault(client_ip, Penalty(_BAN_SECONDS))
+        if ban.blocked(self._clock.now()):
+            raise WireError(45009)
+        try:
+            self._check_credentials(query)
+        except WireError:
+            ban.exceeded(self._switches.scaled(self._switches.bad_secrets_per_hour), self._clock.now())
+            raise
+        value = self._current() or self._fresh()
+        left = self._tokens[value].expires_at - self._clock.now()
+        return {"access_token": value, "expires_in": round(left)}
+
+    def lift_bans(self) -> None:
+        """Let every address try again."""
+        self._bans.clear()
+
+    def _check_credentials(self, query: Json) -> None:
         if not query.get("corpid"):
             raise WireError(41002)
         if not query.get("corpsecret"):
@@ -54,9 +74,6 @@ class AccessTokens:
             raise WireError(40013)
         if not hmac.compare_digest(query["corpsecret"].encode(), self._secret.encode()):
             raise WireError(40001)
-        value = self._current() or self._fresh()
-        left = self._tokens[value].expires_at - self._clock.now()
-        return {"access_token": value, "expires_in": round(left)}
 
     def check(self, value: str) -> None:
         """41001 missing, 40014 unknown, 42001 expired, or the errcode a voided token was given."""

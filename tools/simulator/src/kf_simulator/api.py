@@ -18,15 +18,16 @@ from kf_simulator.access import AccessTokens
 from kf_simulator.errors import WireError
 from kf_simulator.faults import Fault, FaultKind, Faults
 from kf_simulator.judge import Judge
+from kf_simulator.limits import Limits
 from kf_simulator.records import Json
 from kf_simulator.switches import Switches
-from kf_simulator.windows import Penalty
 from kf_simulator.world import World
 
 _BODY_MAX_BYTES = 64 * 1024
 _BEFORE = (FaultKind.DROP_BEFORE, FaultKind.BAD_GATEWAY, FaultKind.ERRCODE)
 _AFTER = (FaultKind.DROP_AFTER, FaultKind.CUT_JSON)
 _SENDS = ("send_msg", "send_msg_on_event")
+_TOKEN_ERRCODES = (40001, 40014, 42001)
 
 
 @dataclass
@@ -48,6 +49,17 @@ class Call:
         """The customer a send is for, or ""."""
         return str(self.body.get("touser", "")) if self.api == "send_msg" else ""
 
+    @property
+    def key(self) -> tuple[str, str]:
+        """The account and the customer the call names, each "" when it names none."""
+        customer = self.body.get("touser") or self.body.get("external_userid") or ""
+        return str(self.body.get("open_kfid", "")), str(customer)
+
+    @property
+    def msgid(self) -> str:
+        """The msgid the call names, or ""."""
+        return str(self.body.get("msgid", ""))
+
 
 Reply = Json | Response
 Handler = Callable[[Call], Reply | Awaitable[Reply]]
@@ -67,15 +79,21 @@ class Api:
     """Answers every path under /cgi-bin."""
 
     def __init__(
-        self, world: World, tokens: AccessTokens, faults: Faults, judge: Judge, switches: Switches
+        self,
+        world: World,
+        tokens: AccessTokens,
+        limits: Limits,
+        faults: Faults,
+        judge: Judge,
+        switches: Switches,
     ) -> None:
         self._world = world
+        self._limits = limits
         self._tokens = tokens
         self._faults = faults
         self._judge = judge
         self._switches = switches
         self._endpoints: dict[str, Endpoint] = {}
-        self._limits: dict[tuple[str, str], Penalty] = {}
         self._running: Counter[str] = Counter()
 
     def add(
@@ -97,7 +115,7 @@ class Api:
             with self._watched(call):
                 return await self._answer(call, endpoint)
         except WireError as error:
-            self._judge.called(call.api, error.errcode)
+            self._judge.called(call.api, error.errcode, call.key, call.msgid)
             return _json(error.to_json(call.client_ip))
 
     async def _answer(self, call: Call, endpoint: Endpoint) -> Response:
@@ -106,8 +124,8 @@ class Api:
         self._admit(call, endpoint)
         answered = endpoint.handler(call)
         reply = answered if isinstance(answered, dict | Response) else await answered
-        self._judge.called(call.api, 0)
-        after = self._faults.strike(call.api, *_AFTER, external_userid=call.customer)
+        self._judge.called(call.api, 0, call.key, call.msgid)
+        after = self._strike(call, *_AFTER)
         response = reply if isinstance(reply, Response) else _json({"errcode": 0, "errmsg": "ok"} | reply)
         return _spoilt(response, after) if after else response
 
@@ -134,7 +152,7 @@ class Api:
         if call.api in _SENDS:
             self._judge.send_called()
         if call.customer:
-            self._judge.send_began(key, str(call.body.get("msgid", "")))
+            self._judge.send_began(key, call.msgid)
         try:
             yield
         finally:
@@ -144,34 +162,35 @@ class Api:
 
     def _admit(self, call: Call, endpoint: Endpoint) -> None:
         """IP, access token and rate, in this order (section 2)."""
-        if self._switches.trusted_ips and call.client_ip not in self._switches.trusted_ips:
+        switches = self._switches
+        checked = endpoint.wants_token or switches.trusted_ips_gettoken
+        if checked and switches.trusted_ips and call.client_ip not in switches.trusted_ips:
             raise WireError(60020)
         if endpoint.wants_token:
             self._tokens.check(call.query.get("access_token", ""))
-        if self._over(call.api, "calls", self._switches.api_calls_per_minute):
-            raise WireError(45009)
-        debug = call.query.get("debug") == "1"
-        if debug and self._over(call.api, "debug", self._switches.debug_calls_per_minute):
-            raise WireError(45009)
-        if call.api == "sync_msg" and 0 < self._switches.sync_parallel < self._running["sync_msg"]:
+        self._limits.admit(call.api, call.client_ip, debug=call.query.get("debug") == "1")
+        if call.api == "sync_msg" and 0 < switches.sync_parallel < self._running["sync_msg"]:
             raise WireError(45033)
 
-    def _over(self, api: str, what: str, limit: int) -> bool:
-        penalty = self._limits.setdefault((api, what), Penalty())
-        return penalty.exceeded(limit, self._world.clock.now())
-
     async def _fault_before(self, call: Call) -> Response | None:
-        if slow := self._faults.strike(call.api, FaultKind.SLOW, external_userid=call.customer):
+        if slow := self._strike(call, FaultKind.SLOW):
             await asyncio.sleep(slow.seconds)
-        fault = self._faults.strike(call.api, *_BEFORE, external_userid=call.customer)
+        if jump := self._strike(call, FaultKind.CLOCK_JUMP):
+            self._world.advance_clock(jump.jump_seconds)
+        if ended := self._strike(call, FaultKind.TOKEN_ENDED):
+            self._tokens.void(ended.errcode if ended.errcode in _TOKEN_ERRCODES else 42001)
+        fault = self._strike(call, *_BEFORE)
         if fault is None:
             return None
         if fault.kind is FaultKind.ERRCODE:
             raise WireError(fault.errcode)
-        self._judge.called(call.api, 502)
+        self._judge.called(call.api, 502, call.key, call.msgid)
         if fault.kind is FaultKind.BAD_GATEWAY:
             return HTMLResponse("<html><head><title>502 Bad Gateway</title></head></html>", 502)
         return _Dropped()
+
+    def _strike(self, call: Call, *kinds: FaultKind) -> Fault | None:
+        return self._faults.strike(call.api, *kinds, external_userid=call.customer)
 
 
 class _Dropped(Response):

@@ -9,11 +9,15 @@ from fastapi import FastAPI
 from starlette.routing import Route
 
 from kf_simulator.api import Api, Call
+from kf_simulator.api_accounts import AccountApi
+from kf_simulator.api_customers import CustomerApi
 from kf_simulator.api_media import MediaApi
 from kf_simulator.api_messages import MessageApi
 from kf_simulator.api_model import ChatApi
 from kf_simulator.api_sessions import SessionApi
+from kf_simulator.api_statistics import StatisticApi
 from kf_simulator.control import control_router
+from kf_simulator.control_chats import chats_router
 from kf_simulator.control_faults import faults_router
 from kf_simulator.page import page_router
 from kf_simulator.records import Json
@@ -39,6 +43,7 @@ def create_app(sim: Simulation) -> FastAPI:
     app.include_router(ChatApi(sim.model, name, key.get_secret_value(), sim.closing).router())
     app.include_router(page_router(sim))
     app.include_router(control_router(sim))
+    app.include_router(chats_router(sim))
     app.include_router(faults_router(sim))
 
     @app.get("/health", tags=["health"])
@@ -50,14 +55,17 @@ def create_app(sim: Simulation) -> FastAPI:
 
 
 def _wecom_api(sim: Simulation) -> Api:
-    api = Api(sim.world, sim.tokens, sim.faults, sim.judge, sim.switches)
+    api = Api(sim.world, sim.tokens, sim.limits, sim.faults, sim.judge, sim.switches)
 
     def gettoken(call: Call) -> Json:
         sim.judge.token_fetched()
-        return sim.tokens.get(call.query)
+        return sim.tokens.get(call.query, call.client_ip)
 
     api.add("gettoken", gettoken, "GET", wants_token=False)
-    MessageApi(sim.world, sim.notifier, sim.delivery, sim.faults, sim.judge).register(api)
+    MessageApi(sim.world, sim.sync_tokens, sim.delivery, sim.faults, sim.judge).register(api)
     SessionApi(sim.world, sim.sessions).register(api)
+    AccountApi(sim.world).register(api)
+    CustomerApi(sim.world).register(api)
+    StatisticApi(sim.world).register(api)
     MediaApi(sim.media).register(api)
     return api

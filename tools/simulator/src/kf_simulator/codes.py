@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from kf_simulator import ids
-from kf_simulator.records import State
+from kf_simulator.journal import Journal
+from kf_simulator.records import Json, State
 
 _HOUR = 3600.0
 
@@ -57,7 +58,8 @@ class Code:
 class Codes:
     """All codes that can still be used."""
 
-    def __init__(self) -> None:
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
         self._codes: dict[str, Code] = {}
 
     def issue(self, situation: Situation, key: tuple[str, str], now: float) -> str:
@@ -66,9 +68,9 @@ class Codes:
             oldest = next(iter(self._codes.values()))
             if now - oldest.issued_at <= 48 * _HOUR:
                 break
-            del self._codes[oldest.value]
+            self.spend(oldest)
         code = Code(ids.one_use_code(), situation, key, now)
-        self._codes[code.value] = code
+        self._keep(code)
         return code.value
 
     def find(self, value: str, now: float) -> Code | None:
@@ -78,9 +80,26 @@ class Codes:
 
     def spend(self, code: Code) -> None:
         """Use a code up."""
-        self._codes.pop(code.value, None)
+        if self._codes.pop(code.value, None):
+            self._journal.drop("code", code.value)
 
     def withdraw(self, situation: Situation, key: tuple[str, str]) -> None:
         """Make the codes of a situation void, as a sent welcome does."""
         for code in [c for c in self._codes.values() if c.key == key and c.situation is situation]:
             self.spend(code)
+
+    def restore(self, documents: dict[str, Json]) -> None:
+        """Take back what a run before this one gave out."""
+        for value, document in documents.items():
+            key = (document["open_kfid"], document["external_userid"])
+            self._keep(Code(value, Situation(document["situation"]), key, document["issued_at"]))
+
+    def clear(self) -> None:
+        """Forget all codes."""
+        self._codes.clear()
+
+    def _keep(self, code: Code) -> None:
+        self._codes[code.value] = code
+        document = {"situation": code.situation, "issued_at": code.issued_at}
+        document |= {"open_kfid": code.key[0], "external_userid": code.key[1]}
+        self._journal.put("code", code.value, document)

@@ -7,19 +7,19 @@ from typing import Annotated, TypeVar
 
 from fastapi import APIRouter, HTTPException, Query, Response
 
-from kf_simulator import ids
 from kf_simulator.control_models import (
     AccountChange,
     Enter,
     NewAccount,
     NewCustomer,
+    NewServicer,
     Recall,
     SendFail,
     ServicerAction,
     ServicerStatus,
     Write,
 )
-from kf_simulator.records import Account, Conversation, Entry, Json, document_of
+from kf_simulator.records import Conversation, Entry, Json, Servicer, document_of
 from kf_simulator.simulation import Simulation
 
 _Found = TypeVar("_Found")
@@ -42,23 +42,22 @@ def _add_people(router: APIRouter, sim: Simulation) -> None:
     @router.get("/accounts")
     async def list_accounts() -> list[Json]:
         """Every KF account."""
-        return [document_of(account) for account in world.accounts.values()]
+        return [document_of(account) for account in world.open_accounts]
 
     @router.post("/accounts", status_code=201)
     async def create_account(request: NewAccount) -> Json:
         """A new KF account; its id is derived from the corp and the number of accounts."""
-        account = Account(ids.account_id(world.corp_id, len(world.accounts)), request.name)
-        world.add_account(account)
-        return document_of(account)
+        return document_of(world.new_account(request.name))
 
     @router.patch("/accounts/{open_kfid}")
     async def change_account(open_kfid: str, request: AccountChange) -> Json:
-        """Set who receives new messages, or take the account from the app (48007)."""
-        account = _found(world.accounts.get(open_kfid), "account")
+        """Set who receives new messages; grant or take the account (48007 and kf_account_auth_change)."""
+        account = found(world.accounts.get(open_kfid), "account")
         if request.reception is not None:
             account.reception = request.reception
-        if request.granted is not None:
+        if request.granted is not None and request.granted is not account.granted:
             account.granted = request.granted
+            sim.notifier.auth_changed(open_kfid, granted=request.granted)
         world.save_account(account)
         return document_of(account)
 
@@ -79,25 +78,25 @@ def _add_chats(router: APIRouter, sim: Simulation) -> None:
     @router.post(chat + "/enter", status_code=201)
     async def enter(open_kfid: str, external_userid: str, request: Enter) -> Json:
         """The customer opens the chat: an enter_session event, with a welcome_code when one is due."""
-        _conversation(sim, open_kfid, external_userid)
+        find_conversation(sim, open_kfid, external_userid)
         entry = sim.visits.enter(
             open_kfid, external_userid, request.scene, request.scene_param, request.notify
         )
-        return _line(sim, open_kfid, entry)
+        return show_line(sim, open_kfid, entry)
 
     @router.post(chat + "/messages", status_code=201)
     async def write(open_kfid: str, external_userid: str, request: Write) -> Json:
         """The customer sends a message; the answer is its line of the transcript, with its msgid."""
-        _conversation(sim, open_kfid, external_userid)
+        find_conversation(sim, open_kfid, external_userid)
         entry = sim.visits.write(open_kfid, external_userid, request.msgtype, request.content, request.notify)
-        return _line(sim, open_kfid, entry)
+        return show_line(sim, open_kfid, entry)
 
     @router.post(chat + "/recalls", status_code=201)
     async def recall(open_kfid: str, external_userid: str, request: Recall) -> Json:
         """The customer takes a message back."""
-        _conversation(sim, open_kfid, external_userid)
+        find_conversation(sim, open_kfid, external_userid)
         try:
-            return _line(sim, open_kfid, sim.visits.recall(open_kfid, external_userid, request.msgid))
+            return show_line(sim, open_kfid, sim.visits.recall(open_kfid, external_userid, request.msgid))
         except KeyError:
             raise HTTPException(404, "this customer sent no message with that msgid") from None
 
@@ -122,7 +121,7 @@ def _add_transcript(router: APIRouter, sim: Simulation) -> None:
         wait_seconds: Annotated[float, Query(ge=0, le=_LONGEST_WAIT_SECONDS)] = 0,
     ) -> Json:
         """Both sides of a chat, oldest first; with wait_seconds the answer waits for something new."""
-        conversation = _conversation(sim, open_kfid, external_userid)
+        conversation = find_conversation(sim, open_kfid, external_userid)
         lines = world.transcript(conversation.key)
         if wait_seconds and len(lines) <= after + 1:
             await _change(sim, conversation, wait_seconds)
@@ -130,7 +129,7 @@ def _add_transcript(router: APIRouter, sim: Simulation) -> None:
         return {
             "state": sim.sessions.state(conversation),
             "sent_since_customer": conversation.sent_since_customer,
-            "entries": [_line(sim, open_kfid, entry) for entry in shown],
+            "entries": [show_line(sim, open_kfid, entry) for entry in shown],
         }
 
 
@@ -140,18 +139,24 @@ def _add_servicers(router: APIRouter, sim: Simulation) -> None:
         """Every human servicer."""
         return [document_of(servicer) for servicer in sim.world.servicers.values()]
 
+    @router.post("/servicers", status_code=201)
+    async def create_servicer(request: NewServicer) -> Json:
+        """A new member of the corp, who serves every account that names nobody."""
+        sim.world.save_servicer(Servicer(request.userid))
+        return document_of(sim.world.servicers[request.userid])
+
     @router.post("/servicers/{userid}/status")
     async def servicer_status(userid: str, request: ServicerStatus) -> Json:
         """A servicer goes on or off line."""
-        _found(sim.world.servicers.get(userid), "servicer")
-        _found(sim.world.accounts.get(request.open_kfid), "account")
+        found(sim.world.servicers.get(userid), "servicer")
+        found(sim.world.accounts.get(request.open_kfid), "account")
         return sim.sessions.set_status(request.open_kfid, userid, request.status, request.stop_type)
 
     @router.post("/chats/{open_kfid}/{external_userid}/servicer", status_code=201)
     async def servicer_action(open_kfid: str, external_userid: str, request: ServicerAction) -> Json:
         """A servicer takes, transfers or ends a chat, or writes in it."""
-        conversation = _conversation(sim, open_kfid, external_userid)
-        _found(sim.world.servicers.get(request.userid), "servicer")
+        conversation = find_conversation(sim, open_kfid, external_userid)
+        found(sim.world.servicers.get(request.userid), "servicer")
         if request.action == "say":
             entry = sim.sessions.say(conversation, request.userid, request.text)
         elif request.action == "end":
@@ -159,7 +164,7 @@ def _add_servicers(router: APIRouter, sim: Simulation) -> None:
         else:
             act = sim.sessions.take if request.action == "take" else sim.sessions.hand_on
             entry = act(conversation, request.userid)
-        return _line(sim, open_kfid, entry)
+        return show_line(sim, open_kfid, entry)
 
 
 async def _change(sim: Simulation, conversation: Conversation, seconds: float) -> None:
@@ -170,20 +175,23 @@ async def _change(sim: Simulation, conversation: Conversation, seconds: float) -
         return
 
 
-def _conversation(sim: Simulation, open_kfid: str, external_userid: str) -> Conversation:
-    _found(sim.world.accounts.get(open_kfid), "account")
-    _found(sim.world.customers.get(external_userid), "customer")
+def find_conversation(sim: Simulation, open_kfid: str, external_userid: str) -> Conversation:
+    """The conversation of two that exist, else 404."""
+    found(sim.world.accounts.get(open_kfid), "account")
+    found(sim.world.customers.get(external_userid), "customer")
     return sim.world.conversation(open_kfid, external_userid)
 
 
-def _line(sim: Simulation, open_kfid: str, entry: Entry) -> Json:
+def show_line(sim: Simulation, open_kfid: str, entry: Entry) -> Json:
+    """A line of the transcript with the fate of its notice and whether it was pulled."""
     line = document_of(entry)
     line["pulled"] = entry.sequence is not None and entry.sequence < sim.world.streams[open_kfid].pulled
     line["notice"] = sim.notifier.notice(entry.msgid) if entry.sequence is not None else None
     return line
 
 
-def _found(value: _Found | None, what: str) -> _Found:
+def found(value: _Found | None, what: str) -> _Found:
+    """The value, or 404."""
     if value is None:
         raise HTTPException(404, f"no such {what}")
     return value

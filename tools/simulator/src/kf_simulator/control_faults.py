@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from kf_simulator.control_models import Advance, Callback, VoidTokens
 from kf_simulator.faults import Fault
 from kf_simulator.records import Json
+from kf_simulator.script import Script
 from kf_simulator.simulation import Simulation
 from kf_simulator.switches import Switches
 
@@ -18,6 +19,7 @@ def faults_router(sim: Simulation) -> APIRouter:
     """What goes wrong, and how WeCom's guessed rules are set."""
     router = APIRouter(tags=["faults"])
     _add_faults(router, sim)
+    _add_script(router, sim)
     _add_time(router, sim)
     _add_callback(router, sim)
     _add_judge(router, sim)
@@ -59,12 +61,29 @@ def _add_faults(router: APIRouter, sim: Simulation) -> None:
     async def turn(changes: dict[str, Any]) -> Switches:
         """Turn some switches; nothing changes when one of them is wrong."""
         try:
-            checked = Switches.model_validate(sim.switches.model_dump() | changes)
+            sim.turn(changes)
         except ValidationError as error:
             raise HTTPException(422, error.errors(include_url=False, include_input=False)) from None
-        for name in changes:
-            setattr(sim.switches, name, getattr(checked, name))
         return sim.switches
+
+
+def _add_script(router: APIRouter, sim: Simulation) -> None:
+    @router.post("/control/script", status_code=201)
+    async def start(script: Script) -> Json:
+        """Run a script of faults; one that still runs ends here."""
+        sim.run_script(script)
+        return sim.script.progress()
+
+    @router.get("/control/script")
+    async def progress() -> Json:
+        """Whether a script runs, and how far it is."""
+        return sim.script.progress()
+
+    @router.delete("/control/script", status_code=204)
+    async def stop() -> Response:
+        """Take no further step; what was armed stays."""
+        sim.script.stop()
+        return Response(status_code=204)
 
 
 def _add_time(router: APIRouter, sim: Simulation) -> None:
@@ -76,8 +95,7 @@ def _add_time(router: APIRouter, sim: Simulation) -> None:
     @router.post("/control/clock/advance")
     async def advance(request: Advance) -> Json:
         """Move the simulated time."""
-        sim.world.clock.advance(request.seconds)
-        sim.world.save_clock()
+        sim.world.advance_clock(request.seconds)
         return await clock()
 
     @router.post("/control/access_tokens/void")
@@ -97,20 +115,20 @@ def _add_callback(router: APIRouter, sim: Simulation) -> None:
     async def set_callback(request: Callback) -> Json:
         """Set where notices go."""
         if request.url is not None:
-            sim.notifier.url = request.url
+            sim.callback.url = request.url
         if request.retry_seconds is not None:
             sim.notifier.retry_seconds = request.retry_seconds
-        return {"url": sim.notifier.url, "retry_seconds": sim.notifier.retry_seconds}
+        return {"url": sim.callback.url, "retry_seconds": sim.notifier.retry_seconds}
 
     @router.post("/control/callback/verify")
     async def verify() -> Json:
         """The GET check that the admin page makes when a URL is saved."""
-        return await sim.notifier.verify()
+        return await sim.callback.verify()
 
     @router.post("/control/callback/tokens", status_code=201)
     async def token() -> Json:
         """A Token for sync_msg without a notice."""
-        return {"token": sim.notifier.issue_token()}
+        return {"token": sim.sync_tokens.issue()}
 
     @router.post("/control/callback/notices/{open_kfid}", status_code=202)
     async def notice(open_kfid: str) -> Json:
@@ -126,6 +144,11 @@ def _add_judge(router: APIRouter, sim: Simulation) -> None:
     async def judge() -> Json:
         """Calls by API and errcode, broken rules, the latest examples."""
         return sim.judge.report() | {"unanswered": sim.unanswered()}
+
+    @router.get("/judge/calls", tags=["judge"])
+    async def calls(api: str = "", errcode: int | None = None) -> list[Json]:
+        """The latest 5,000 calls with time, errcode and ids, oldest first; of one API or errcode if named."""
+        return sim.judge.calls(api, errcode)
 
     @router.post("/judge/reset", status_code=204, tags=["judge"])
     async def reset_judge() -> Response:

@@ -27,6 +27,12 @@ class NewAccount(Request):
     name: str = Field(min_length=1, max_length=16)
 
 
+class NewServicer(Request):
+    """Make a member of the corp."""
+
+    userid: str = Field(pattern=r"^[A-Za-z0-9_.@-]{1,64}$")
+
+
 class AccountChange(Request):
     """Change an account's reception mode, or whether the app may act on it."""
 
@@ -40,6 +46,13 @@ class Enter(Request):
     scene: str = ""
     scene_param: str = ""
     notify: bool = True
+
+
+class EnterByLink(Request):
+    """A customer opens the chat by the link of a contact way, with scene_param behind it if there is one."""
+
+    url: str
+    external_userid: str
 
 
 class Write(Request):

@@ -14,6 +14,9 @@ from kf_simulator.records import Conversation, Json, State
 from kf_simulator.visits import emit
 from kf_simulator.world import World
 
+_RECALL_SECONDS = 120
+_FAIL_TYPES = {"window": 4, "state": 5, "quota": 6}
+
 
 class Delivery:
     """Messages from the app to customers."""
@@ -26,8 +29,11 @@ class Delivery:
         self._judge = judge
         self._media_exists = media_exists
 
-    def send(self, request: Json) -> Json:
-        """One send_msg; every refusal is a WireError and changes nothing."""
+    def send(self, request: Json) -> tuple[Json, int]:
+        """One send_msg: its reply and the fail_type it meets later, 0 for none.
+
+        Every refusal is a WireError and changes nothing.
+        """
         open_kfid, touser = (text_field(request, name) for name in ("open_kfid", "touser"))
         self._world.account(open_kfid)
         conversation = self._world.conversation(open_kfid, touser)
@@ -35,12 +41,11 @@ class Delivery:
         try:
             msgtype, body = self._body(request)
             self._refuse_used(conversation, msgid, body)
-            self._check_state(conversation)
-            self._check_window_and_quota(conversation)
+            breach = self._check_permission(conversation, msgid)
         except WireError as refusal:
             self._judge.refused(conversation.key, msgid, refusal.errcode)
             raise
-        return self._take_effect(conversation, msgid, msgtype, body)
+        return self._take_effect(conversation, msgid, msgtype, body, failed=bool(breach)), breach
 
     def send_on_event(self, request: Json) -> Json:
         """One send_msg_on_event; a spent, expired or unknown code is refused (its errcode is a guess)."""
@@ -49,7 +54,11 @@ class Delivery:
         if code is None:
             raise WireError(world.switches.spent_code_errcode, "code invalid or expired")
         msgid = check_msgid(request)
-        msgtype, body = self._body(request)
+        try:
+            msgtype, body = self._body(request)
+        except WireError as refusal:
+            self._judge.refused(code.key, msgid, refusal.errcode)
+            raise
         if msgtype not in code.terms.msgtypes:
             raise WireError(40008)
         conversation = world.conversations[code.key]
@@ -60,10 +69,22 @@ class Delivery:
         if code.situation is Situation.ENTERED:
             self._codes.withdraw(Situation.ENTERED, code.key)
             conversation.welcomed_at = world.clock.now()
-            world.save_conversation(conversation)
+        conversation.sent_since_customer += world.switches.event_sends_count
+        world.save_conversation(conversation)
         msgid = msgid or ids.sent_msgid()
         world.add_entry(conversation, "app", msgid, msgtype, body, extra={"situation": str(code.situation)})
         return {"msgid": msgid}
+
+    def recall(self, open_kfid: str, msgid: str) -> None:
+        """Take a sent message back: 95028 when there is none, 95029 after two minutes; it still counts."""
+        place = self._world.sent.get((open_kfid, msgid))
+        if place is None:
+            raise WireError(95028)
+        entry = self._world.transcript(place.key)[place.number]
+        if self._world.clock.now() - entry.at > _RECALL_SECONDS:
+            raise WireError(95029)
+        entry.recalled = True
+        self._world.save_entry(place.key, entry)
 
     def fail(self, open_kfid: str, msgid: str, fail_type: int) -> None:
         """A send that was accepted fails after all: msg_send_fail. KeyError when nothing has that msgid."""
@@ -96,6 +117,20 @@ class Delivery:
         if self._world.switches.duplicate_msgid == "refuse":
             raise WireError(self._world.switches.duplicate_msgid_errcode, "msgid has been used")
 
+    def _check_permission(self, conversation: Conversation, msgid: str) -> int:
+        """State, window and quota in the order set; a breach that is only reported later is a fail_type."""
+        switches = self._world.switches
+        checks = {"state": self._check_state, "window": self._check_window, "quota": self._check_quota}
+        for name in switches.check_order:
+            try:
+                checks[name](conversation)
+            except WireError as breach:
+                if switches.breach_reported == "at_once":
+                    raise
+                self._judge.refused(conversation.key, msgid, breach.errcode)
+                return _FAIL_TYPES[name]
+        return 0
+
     def _check_state(self, conversation: Conversation) -> None:
         # The stored state: a session that merely ran out is the window's matter, and has its own errcode.
         state, switches = State(conversation.state), self._world.switches
@@ -109,20 +144,25 @@ class Delivery:
         if forbidden.get(state):
             raise WireError(95018)
 
-    def _check_window_and_quota(self, conversation: Conversation) -> None:
-        switches = self._world.switches
+    def _check_window(self, conversation: Conversation) -> None:
         if not self._world.window_open(conversation):
-            raise WireError(switches.window_errcode)
-        if switches.quota_per_message and conversation.sent_since_customer >= switches.quota_per_message:
+            raise WireError(self._world.switches.window_errcode)
+
+    def _check_quota(self, conversation: Conversation) -> None:
+        quota = self._world.switches.quota_per_message
+        if quota and conversation.sent_since_customer >= quota:
             raise WireError(95001)
 
-    def _take_effect(self, conversation: Conversation, msgid: str, msgtype: str, body: Json) -> Json:
-        if conversation.state is State.NEW:
-            conversation.state = State.ASSISTANT
-        conversation.sent_since_customer += 1
-        conversation.last_active_at = self._world.clock.now()
-        self._world.save_conversation(conversation)
-        self._judge.delivered(conversation.key, msgid, body)
+    def _take_effect(
+        self, conversation: Conversation, msgid: str, msgtype: str, body: Json, *, failed: bool
+    ) -> Json:
+        if not failed:
+            if conversation.state is State.NEW:
+                conversation.state = State.ASSISTANT
+            conversation.sent_since_customer += 1
+            conversation.last_active_at = self._world.clock.now()
+            self._world.save_conversation(conversation)
+            self._judge.delivered(conversation.key, msgid, body)
         msgid = msgid or ids.sent_msgid()
         self._world.add_entry(conversation, "app", msgid, msgtype, body)
         return {"msgid": msgid}

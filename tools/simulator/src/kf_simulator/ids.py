@@ -42,6 +42,11 @@ def account_id(corp_id: str, index: int) -> str:
     return "wk" + _derived(corp_id, 10) + _derived(f"{corp_id}/{index}", 20)
 
 
+def link_id(open_kfid: str) -> str:
+    """The `kfc...` of an account's chat link, which is not its open_kfid."""
+    return "kfc" + hashlib.sha256(open_kfid.encode()).hexdigest()[:17]
+
+
 def customer_id(corp_id: str) -> str:
     """external_userid: `wm`, the part shared by the corp, a random part; 32 characters."""
     return "wm" + _derived(corp_id, 10) + alnum(20)

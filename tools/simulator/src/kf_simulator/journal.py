@@ -16,12 +16,13 @@ class Journal:
     """Appends (kind, id, document); the newest document of an id counts. Without a folder nothing is kept."""
 
     def __init__(self, folder: Path | None) -> None:
+        self.folder = folder
         self._path = folder / "world.jsonl" if folder else None
         self._file: IO[str] | None = None
 
     def load(self) -> Documents:
         """Everything kept so far, in order of first writing; a line cut off by a crash is passed over."""
-        documents: Documents = {}
+        documents: dict[str, dict[str, Json | None]] = {}
         if self._path and self._path.exists():
             for line in self._path.read_text(encoding="utf-8").split("\n"):
                 try:
@@ -29,7 +30,7 @@ class Journal:
                 except ValueError:
                     continue  # only the last line can be incomplete, and its change was never answered
                 documents.setdefault(kind, {})[key] = document
-        return documents
+        return {kind: _still_there(entries) for kind, entries in documents.items()}
 
     def rewrite(self, documents: Documents) -> None:
         """Replace the file by one line per document and open it for appending."""
@@ -51,6 +52,12 @@ class Journal:
             self._file.write(_line(kind, key, document))
             self._file.flush()
 
+    def drop(self, kind: str, key: str) -> None:
+        """Forget a document."""
+        if self._file:
+            self._file.write(_line(kind, key, None))
+            self._file.flush()
+
     def close(self) -> None:
         """Write everything to the disk and close."""
         if self._file:
@@ -59,5 +66,9 @@ class Journal:
             self._file = None
 
 
-def _line(kind: str, key: str, document: Json) -> str:
+def _still_there(entries: dict[str, Json | None]) -> dict[str, Json]:
+    return {key: document for key, document in entries.items() if document is not None}
+
+
+def _line(kind: str, key: str, document: Json | None) -> str:
     return json.dumps([kind, key, document], separators=(",", ":")) + "\n"

@@ -15,6 +15,7 @@ from kf_simulator.windows import SlidingWindow
 
 Key = tuple[str, str]
 _EXAMPLES_KEPT = 100
+_CALLS_KEPT = 5000
 _GETTOKEN_PER_MINUTE = 10
 
 
@@ -22,6 +23,7 @@ class Rule(StrEnum):
     """What can be broken."""
 
     DUPLICATE_ANSWER = "duplicate_answer"
+    SECOND_ANSWER = "second_answer"
     OUT_OF_ORDER = "out_of_order"
     PARALLEL_SENDS = "parallel_sends"
     OVER_RATE = "over_rate"
@@ -48,6 +50,7 @@ class _Sends:
     """What was sent to one customer at one account since they last wrote."""
 
     contents: set[str] = field(default_factory=set)
+    answers: int = 0
     attempts: dict[str, int] = field(default_factory=dict)
     latest_effect: int = 0
     in_progress: int = 0
@@ -66,15 +69,25 @@ class Judge:
         self._calls: Counter[tuple[str, int]] = Counter()
         self._broken: Counter[Rule] = Counter()
         self._examples: deque[Json] = deque(maxlen=_EXAMPLES_KEPT)
+        self._record: deque[Json] = deque(maxlen=_CALLS_KEPT)
         self._sends: dict[Key, _Sends] = {}
         self._send_window = SlidingWindow()
         self._token_window = SlidingWindow()
         self._attempt = 0
         self._repeats = 0
 
-    def called(self, api: str, errcode: int) -> None:
+    def called(self, api: str, errcode: int, key: Key = ("", ""), msgid: str = "") -> None:
         """A call was answered with this errcode; answers that are no JSON have the HTTP status."""
         self._calls[api, errcode] += 1
+        call = {"at": self._clock.now(), "api": api, "errcode": errcode}
+        named = {"open_kfid": key[0], "external_userid": key[1], "msgid": msgid}
+        self._record.append(call | {name: value for name, value in named.items() if value})
+
+    def calls(self, api: str = "", errcode: int | None = None) -> list[Json]:
+        """The latest calls, oldest first, of one API and with one errcode if named."""
+        return [
+            call for call in self._record if api in ("", call["api"]) and errcode in (None, call["errcode"])
+        ]
 
     def token_fetched(self) -> None:
         """Someone called gettoken."""
@@ -83,7 +96,9 @@ class Judge:
 
     def customer_wrote(self, key: Key) -> None:
         """A customer message begins a new turn: the same words may now be said again."""
-        self._of(key).contents.clear()
+        sends = self._of(key)
+        sends.contents.clear()
+        sends.answers = 0
 
     def send_called(self) -> None:
         """Any call that sends; the limit is per corp over the last 60 s."""
@@ -136,6 +151,9 @@ class Judge:
         if digest in sends.contents:
             self.broke(Rule.DUPLICATE_ANSWER, key, msgid)
         sends.contents.add(digest)
+        sends.answers += 1
+        if sends.answers > self._switches.answers_per_message > 0:
+            self.broke(Rule.SECOND_ANSWER, key, msgid)
 
     def broke(self, rule: Rule, key: Key | None = None, msgid: str = "", **facts: float) -> None:
         """Count a broken rule and keep it as an example."""

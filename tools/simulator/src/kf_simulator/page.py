@@ -20,6 +20,10 @@ _FILES = {
     "/": ("chat.html", "text/html"),
     "/chat.css": ("chat.css", "text/css"),
     "/chat.js": ("chat.js", "text/javascript"),
+    "/page.js": ("page.js", "text/javascript"),
+    "/bubble.js": ("bubble.js", "text/javascript"),
+    "/desk.js": ("desk.js", "text/javascript"),
+    "/faults.js": ("faults.js", "text/javascript"),
     "/words.js": ("words.js", "text/javascript"),
 }
 
@@ -38,7 +42,7 @@ def page_router(sim: Simulation) -> APIRouter:
     async def configuration() -> Json:
         return {
             "traces_url": sim.settings.kf_simulator_traces_url,
-            "callback_url": sim.notifier.url,
+            "callback_url": sim.callback.url,
             "suggestions": sim.settings.suggestions,
         }
 

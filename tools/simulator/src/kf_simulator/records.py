@@ -38,12 +38,16 @@ class Reception(StrEnum):
 
 @dataclass
 class Account:
-    """A KF account; `granted` says whether the app may act on it."""
+    """A KF account; `granted` says whether the app may act on it, `servicers` None means all there are."""
 
     open_kfid: str
     name: str
     reception: Reception = Reception.ASSISTANT
     granted: bool = True
+    media_id: str = ""
+    deleted: bool = False
+    servicers: list[str] | None = None
+    departments: list[int] = field(default_factory=list)
 
 
 @dataclass
@@ -80,11 +84,21 @@ class Conversation:
     sent_since_customer: int = 0
     scene: str = ""
     scene_param: str = ""
+    upgraded: Json | None = None
 
     @property
     def key(self) -> tuple[str, str]:
         """The identity of the conversation."""
         return self.open_kfid, self.external_userid
+
+
+@dataclass
+class ContactWay:
+    """A chat link: the account it leads to and the scene that the app gave it."""
+
+    enc_scene: str
+    open_kfid: str
+    scene: str
 
 
 @dataclass

@@ -34,12 +34,12 @@ class Sessions:
 
     def transfer(self, conversation: Conversation, target: int, servicer_userid: str) -> Json:
         """service_state/trans: 95016 outside the table, 95014/95019 for the servicer; a code if due."""
-        current = self._world.visible_state(conversation)
-        if f"{int(current)}>{target}" not in self._world.switches.transitions:
-            raise WireError(95016)
+        current, switches = self._world.visible_state(conversation), self._world.switches
+        if f"{int(current)}>{target}" not in switches.transitions:
+            raise WireError(switches.ended_transition_errcode if current is State.ENDED else 95016)
         state = State(target)
         if state is State.HUMAN:
-            self._check_servicer(servicer_userid)
+            self._check_servicer(conversation.open_kfid, servicer_userid)
         self._change(conversation, state, servicer_userid if state is State.HUMAN else "")
         if state not in _CODE_FOR or state is current:
             return {}
@@ -113,9 +113,9 @@ class Sessions:
         self._world.publish(open_kfid, item)
         return event
 
-    def _check_servicer(self, userid: str) -> None:
+    def _check_servicer(self, open_kfid: str, userid: str) -> None:
         servicer = self._world.servicers.get(userid)
-        if servicer is None:
+        if servicer is None or servicer not in self._world.servicers_of(self._world.accounts[open_kfid]):
             raise WireError(95014)
         if servicer.status != 0:
             raise WireError(95019)

@@ -2,11 +2,31 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from kf_simulator.faults import Fault
+from kf_simulator.script import read
+
+
+def _fault_list(value: object) -> object:
+    return json.loads(value) if isinstance(value, str) else value
+
+
+def _script_path(path: Path | None) -> Path | None:
+    if path is not None:
+        try:
+            read(path)
+        except OSError:
+            raise ValueError("the file cannot be read") from None
+        except ValidationError as error:
+            raise ValueError(f"is no script: {error.errors()[0]['msg']}") from None
+    return path
 
 
 class Settings(BaseSettings):
@@ -32,6 +52,9 @@ class Settings(BaseSettings):
     kf_simulator_model_name: str = "deepseek-chat"
     kf_simulator_model_api_key: SecretStr = Field(SecretStr("simulator-key"), min_length=1)
     kf_simulator_send_limit_per_minute: int = Field(20, ge=0)
+    kf_simulator_limit_scale: float = Field(1.0, gt=0)
+    kf_simulator_faults: Annotated[list[Fault], NoDecode, BeforeValidator(_fault_list)] = []
+    kf_simulator_script: Annotated[Path | None, AfterValidator(_script_path)] = None
     log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
 
     @property

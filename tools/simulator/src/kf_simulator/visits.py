@@ -5,6 +5,7 @@ from __future__ import annotations
 from kf_simulator import ids
 from kf_simulator.codes import Codes, Situation
 from kf_simulator.judge import Judge
+from kf_simulator.media import INBOUND_MAX_BYTES, Media
 from kf_simulator.records import Conversation, Entry, Json, Origin, Reception, State
 from kf_simulator.world import World
 
@@ -72,6 +73,13 @@ class Visits:
         }
         return self._deliver(conversation, item, body, notify)
 
+    def send_media(self, open_kfid: str, external_userid: str, media: Media) -> Entry:
+        """The customer sends a file; one that is too large arrives as a text that says so (3.7)."""
+        if len(media.data) > INBOUND_MAX_BYTES[media.kind]:
+            notice = f"[{media.kind}] 文件过大，无法通过接口获取"
+            return self.write(open_kfid, external_userid, "text", {"content": notice})
+        return self.write(open_kfid, external_userid, media.kind, {"media_id": media.media_id})
+
     def recall(self, open_kfid: str, external_userid: str, msgid: str) -> Entry:
         """The customer takes a message back: user_recall_msg. KeyError when it is not in the transcript."""
         conversation = self._world.conversation(open_kfid, external_userid)
@@ -97,11 +105,11 @@ class Visits:
         return entry
 
     def _receive(self, conversation: Conversation) -> None:
-        reception = self._world.accounts[conversation.open_kfid].reception
-        conversation.state = _RECEPTION_STATE[reception]
+        account = self._world.accounts[conversation.open_kfid]
+        conversation.state = _RECEPTION_STATE[account.reception]
         conversation.servicer_userid = ""
         if conversation.state is State.HUMAN:
-            serving = [one.userid for one in self._world.servicers.values() if one.status == 0]
+            serving = [one.userid for one in self._world.servicers_of(account) if one.status == 0]
             conversation.servicer_userid = serving[0] if serving else ""
             conversation.state = State.HUMAN if serving else State.NEW
 

@@ -1,8 +1,10 @@
-"""Sliding windows: how many calls were made in the last seconds."""
+"""Sliding windows: how many calls were made in the last seconds, and the blocks that follow too many."""
 
 from __future__ import annotations
 
 from collections import deque
+
+_BUCKETS = 60
 
 
 class SlidingWindow:
@@ -20,16 +22,38 @@ class SlidingWindow:
         return len(self._times)
 
 
-class Penalty:
-    """A limit per minute that blocks for a minute once it is exceeded (45009, section 10)."""
+class _CountedWindow:
+    """As many calls as there may be, in 60 counters: an hour holds 600,000."""
 
-    def __init__(self) -> None:
-        self._window = SlidingWindow()
+    def __init__(self, seconds: float) -> None:
+        self._bucket_seconds = seconds / _BUCKETS
+        self._buckets: deque[tuple[int, int]] = deque()
+        self._total = 0
+
+    def add(self, now: float) -> int:
+        bucket = int(now // self._bucket_seconds)
+        if self._buckets and self._buckets[-1][0] >= bucket:
+            last, counted = self._buckets.pop()
+            self._buckets.append((last, counted + 1))
+        else:
+            self._buckets.append((bucket, 1))
+        self._total += 1
+        while self._buckets[0][0] <= bucket - _BUCKETS:
+            self._total -= self._buckets.popleft()[1]
+        return self._total
+
+
+class Penalty:
+    """A limit per minute or hour that blocks for as long once it is exceeded (45009, section 10)."""
+
+    def __init__(self, seconds: float = 60.0) -> None:
+        self._seconds = seconds
+        self._window = _CountedWindow(seconds)
         self._blocked_until = 0.0
 
     def blocked(self, now: float) -> bool:
-        """Whether the minute after a breach still runs."""
-        return now < self._blocked_until
+        """Whether the block after a breach still runs; it does not outlast a clock that was set back."""
+        return self._blocked_until - self._seconds <= now < self._blocked_until
 
     def exceeded(self, limit: int, now: float) -> bool:
         """Count a call; true while blocked and for the call that goes over. A limit of 0 is none."""
@@ -39,5 +63,5 @@ class Penalty:
             return True
         if self._window.add(now) <= limit:
             return False
-        self._blocked_until = now + 60.0
+        self._blocked_until = now + self._seconds
         return True

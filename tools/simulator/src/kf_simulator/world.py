@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from kf_simulator import ids
+from kf_simulator import ids, snapshot
 from kf_simulator.clock import Clock
 from kf_simulator.errors import WireError
 from kf_simulator.journal import Documents, Journal
 from kf_simulator.records import (
     Account,
+    ContactWay,
     Conversation,
     Customer,
     Direction,
     Entry,
     Json,
-    Reception,
     Servicer,
     State,
     document_of,
 )
-from kf_simulator.stream import RETENTION_SECONDS, Stream
+from kf_simulator.stream import Stream
 from kf_simulator.switches import Switches
 
 Key = tuple[str, str]
@@ -50,15 +50,17 @@ class World:
         self.transcripts: dict[Key, list[Entry]] = {}
         self.streams: dict[str, Stream] = {}
         self.sent: dict[tuple[str, str], SentMessage] = {}
+        self.contact_ways: dict[str, ContactWay] = {}
         self.announce: Callable[[str, str], None] = _nobody_listens
         self.journal = journal
         self._changes: dict[Key, asyncio.Event] = {}
+        self._numbers: dict[str, int] = {}
 
     def open(self, account_names: list[str], servicer_ids: list[str]) -> Documents:
         """Restore what the journal kept and return it; add the named accounts and servicers that are new."""
         kept = self.journal.load()
-        self._restore(kept)
-        self.journal.rewrite(self._snapshot())
+        snapshot.restore(self, kept)
+        self.journal.rewrite(snapshot.take(self))
         for index, name in enumerate(account_names):
             open_kfid = ids.account_id(self.corp_id, index)
             if open_kfid not in self.accounts:
@@ -73,7 +75,7 @@ class World:
         if not open_kfid.startswith("wk"):
             raise WireError(95000)
         account = self.accounts.get(open_kfid)
-        if account is None:
+        if account is None or account.deleted:
             raise WireError(95004)
         if not account.granted:
             raise WireError(48007)
@@ -97,6 +99,23 @@ class World:
         self.streams.setdefault(account.open_kfid, Stream(account.open_kfid))
         self.save_account(account)
 
+    def new_account(self, name: str, media_id: str = "") -> Account:
+        """Make a KF account whose id is derived from the corp and the number of accounts there ever were."""
+        account = Account(ids.account_id(self.corp_id, len(self.accounts)), name, media_id=media_id)
+        self.add_account(account)
+        return account
+
+    @property
+    def open_accounts(self) -> list[Account]:
+        """The accounts that were not deleted."""
+        return [account for account in self.accounts.values() if not account.deleted]
+
+    def servicers_of(self, account: Account) -> list[Servicer]:
+        """Who serves an account: those named for it, or everybody."""
+        if account.servicers is None:
+            return list(self.servicers.values())
+        return [self.servicers[userid] for userid in account.servicers]
+
     def save_account(self, account: Account) -> None:
         """Keep an account as it is now."""
         self.accounts[account.open_kfid] = account
@@ -113,6 +132,19 @@ class World:
         self.customers[customer.external_userid] = customer
         self.journal.put("customer", customer.external_userid, document_of(customer))
         return customer
+
+    def customer_number(self, external_userid: str) -> int:
+        """1 for the first customer, 2 for the next ...; 0 for nobody. The same in every run."""
+        if len(self._numbers) != len(self.customers):
+            self._numbers = {known: number for number, known in enumerate(self.customers, 1)}
+        return self._numbers.get(external_userid, 0)
+
+    def add_contact_way(self, open_kfid: str, scene: str) -> ContactWay:
+        """A new chat link for an account."""
+        way = ContactWay(ids.notice_token(), open_kfid, scene)
+        self.contact_ways[way.enc_scene] = way
+        self.journal.put("contact_way", way.enc_scene, document_of(way))
+        return way
 
     def save_conversation(self, conversation: Conversation) -> None:
         """Keep a conversation as it is now and wake whoever watches it."""
@@ -143,9 +175,13 @@ class World:
     def save_entry(self, key: Key, entry: Entry) -> None:
         """Keep a line as it is now."""
         if entry.direction == "app":
-            self.sent[key[0], entry.msgid] = SentMessage(key, entry.number)
+            self.note_sent(key, entry)
         self.journal.put("entry", f"{key[0]}/{key[1]}/{entry.number}", document_of(entry))
         self.wake(key)
+
+    def note_sent(self, key: Key, entry: Entry) -> None:
+        """Remember which line a sent msgid is."""
+        self.sent[key[0], entry.msgid] = SentMessage(key, entry.number)
 
     def publish(self, open_kfid: str, item: Json, *, notify: bool = True) -> int:
         """Put an item into the account's stream, have it announced, return its sequence number."""
@@ -188,8 +224,9 @@ class World:
         for key in list(self._changes):
             self.wake(key)
 
-    def save_clock(self) -> None:
-        """Keep the clock's offset."""
+    def advance_clock(self, seconds: float) -> None:
+        """Move the simulated time, back when negative."""
+        self.clock.advance(seconds)
         self.journal.put("clock", "clock", {"offset": self.clock.offset})
 
     @property
@@ -205,68 +242,13 @@ class World:
         self.conversations.clear()
         self.transcripts.clear()
         self.sent.clear()
+        self._numbers.clear()
         for open_kfid, stream in list(self.streams.items()):
             self.streams[open_kfid] = Stream(open_kfid)
             self.streams[open_kfid].start_at(stream.end)
         self.clock.offset = 0.0
-        self.journal.rewrite(self._snapshot())
+        self.journal.rewrite(snapshot.take(self))
         self.wake_all()
-
-    def _restore(self, kept: Documents) -> None:
-        self.clock.offset = kept.get("clock", {}).get("clock", {"offset": 0.0})["offset"]
-        for document in kept.get("account", {}).values():
-            account = Account(**document | {"reception": Reception(document["reception"])})
-            self.accounts[account.open_kfid] = account
-            self.streams[account.open_kfid] = Stream(account.open_kfid)
-        self.servicers = {key: Servicer(**document) for key, document in kept.get("servicer", {}).items()}
-        self.customers = {key: Customer(**document) for key, document in kept.get("customer", {}).items()}
-        for document in kept.get("conversation", {}).values():
-            conversation = Conversation(**document | {"state": State(document["state"])})
-            self.conversations[conversation.key] = conversation
-        for path, document in kept.get("entry", {}).items():
-            open_kfid, external_userid, _ = path.split("/")
-            entry = Entry(**document)
-            self.transcript((open_kfid, external_userid)).append(entry)
-            if entry.direction == "app":
-                self.sent[open_kfid, entry.msgid] = SentMessage((open_kfid, external_userid), entry.number)
-        self._restore_streams(kept)
-
-    def _restore_streams(self, kept: Documents) -> None:
-        oldest = self.clock.now() - RETENTION_SECONDS
-        for path, item in kept.get("item", {}).items():
-            open_kfid, sequence = path.split("/")
-            if item["send_time"] >= oldest:
-                self.streams[open_kfid].restore(int(sequence), item)
-            else:
-                self.streams[open_kfid].start_at(int(sequence) + 1)
-        for open_kfid, document in kept.get("stream", {}).items():
-            self.streams[open_kfid].start_at(document["end"])
-
-    def _snapshot(self) -> Documents:
-        items = {
-            f"{stream.open_kfid}/{sequence}": item
-            for stream in self.streams.values()
-            for sequence, item in stream.kept()
-        }
-        entries = {
-            f"{key[0]}/{key[1]}/{entry.number}": document_of(entry)
-            for key, lines in self.transcripts.items()
-            for entry in lines
-        }
-        return {
-            "clock": {"clock": {"offset": self.clock.offset}},
-            "account": _documents(self.accounts),
-            "servicer": _documents(self.servicers),
-            "customer": _documents(self.customers),
-            "conversation": {"/".join(key): document_of(value) for key, value in self.conversations.items()},
-            "entry": entries,
-            "item": items,
-            "stream": {open_kfid: {"end": stream.end} for open_kfid, stream in self.streams.items()},
-        }
-
-
-def _documents(records: dict[str, Any]) -> dict[str, Json]:
-    return {key: document_of(record) for key, record in records.items()}
 
 
 def _last_seen(conversation: Conversation) -> float:

@@ -1,71 +1,33 @@
-// The chat page: customers on the left, their phone on the right. Everything shown goes through textContent.
-import { words, sayState, sayFault, sayEvent } from "./words.js";
+// The chat page: customers and their phones. Everything shown goes through textContent.
+import { anchor, bubbleOf } from "./bubble.js";
+import { showDesk, startDesk } from "./desk.js";
+import { nameFaults, startFaults } from "./faults.js";
+import { $, alarm, button, call, chat, face, guarded, make, pause, state, t } from "./page.js";
+import { sayEvent, sayFault, sayState } from "./words.js";
 
-const $ = (id) => document.getElementById(id);
-const state = { language: localStorage.language || "zh", accounts: [], customers: [], page: {}, nodes: new Map() };
 const ANSWER_SECONDS = 120; // an answer that takes longer is not on its way any more
 const CHANGES = ["msg_send_fail", "user_recall_msg"]; // events after which an older line looks different
+const VOICE_FRAMES = 100; // of 20 ms
 let watching = new AbortController();
-
-const t = (name) => words[state.language][name] ?? name;
-
-function make(tag, className, text) {
-  const node = document.createElement(tag);
-  if (className) node.className = className;
-  if (text !== undefined) node.textContent = text;
-  return node;
-}
-
-async function call(method, path, body, signal) {
-  const options = { method, signal, headers: body ? { "content-type": "application/json" } : {} };
-  if (body) options.body = JSON.stringify(body);
-  const reply = await fetch(path, options);
-  if (!reply.ok) throw Object.assign(new Error(`HTTP ${reply.status}`), { status: reply.status });
-  return reply.status === 204 ? null : reply.json();
-}
-
-const chat = () => `control/chats/${state.account}/${state.customer}`;
-const pause = (ms) => new Promise((done) => setTimeout(done, ms));
-
-function alarm(text) {
-  $("alarm").textContent = text;
-  $("alarm").hidden = !text;
-}
 
 // --- people -------------------------------------------------------------------------------------------
 
-function face(name, id) {
-  const hue = [...id].reduce((sum, char) => (sum * 31 + char.charCodeAt(0)) % 360, 7);
-  const node = make("span", "face", [...name][0]);
-  node.style.background = `hsl(${hue} 45% 48%)`;
-  return node;
-}
-
 function showPeople() {
   $("accounts").replaceChildren(...state.accounts.map((account) => {
-    const button = make("button", "", account.name);
-    button.type = "button";
-    button.role = "tab";
-    button.ariaSelected = String(account.open_kfid === state.account);
-    button.onclick = () => open(account.open_kfid, state.customer);
-    return button;
+    const tab = button(account.name, () => open(account.open_kfid, state.customer));
+    tab.role = "tab";
+    tab.ariaSelected = String(account.open_kfid === state.account);
+    return tab;
   }));
   $("customers").replaceChildren(...state.customers.map((customer) => {
-    const button = make("button");
-    button.type = "button";
-    button.setAttribute("aria-current", String(customer.external_userid === state.customer));
-    button.append(face(customer.nickname, customer.external_userid), make("span", "", customer.nickname));
-    button.onclick = () => open(state.account, customer.external_userid);
-    return button;
+    const row = button("", () => open(state.account, customer.external_userid));
+    row.setAttribute("aria-current", String(customer.external_userid === state.customer));
+    row.append(face(customer.nickname, customer.external_userid), make("span", "", customer.nickname));
+    return row;
   }));
   const suggestions = state.page.suggestions || [];
   $("try").hidden = !suggestions.length;
-  $("suggestions").replaceChildren(...suggestions.map((text) => {
-    const button = make("button", "", text);
-    button.type = "button";
-    button.onclick = () => write({ text });
-    return button;
-  }));
+  $("suggestions").replaceChildren(...suggestions.map((text) => button(text, () => write({ text }))));
   $("account-name").textContent = state.accounts.find((one) => one.open_kfid === state.account)?.name ?? "";
 }
 
@@ -87,6 +49,7 @@ function open(account, customer) {
   $("lines").replaceChildren();
   $("typing").hidden = true;
   showPeople();
+  showDesk();
   watching.abort();
   watching = new AbortController();
   watch(watching.signal);
@@ -158,50 +121,11 @@ function lineOf(entry) {
   const item = make("li", `line ${mine ? "mine" : ""} ${entry.recalled ? "recalled" : ""}`);
   const customer = state.customers.find((one) => one.external_userid === state.customer);
   const account = state.accounts.find((one) => one.open_kfid === state.account);
-  const speaker = mine ? customer.nickname : entry.extra.servicer_userid || account.name;
+  const speaker = mine ? customer?.nickname ?? "?" : entry.extra.servicer_userid || account.name;
   const said = make("div", "said");
-  said.append(bubbleOf(entry), metaOf(entry, mine));
-  item.append(face(speaker, mine ? customer.external_userid : speaker), said);
+  said.append(bubbleOf(entry, write), metaOf(entry, mine));
+  item.append(face(speaker, mine ? state.customer : speaker), said);
   return item;
-}
-
-function bubbleOf(entry) {
-  const bubble = make("div", "bubble");
-  const body = entry.body;
-  if (entry.msgtype === "text") linkified(bubble, body.content ?? "");
-  else if (entry.msgtype === "msgmenu") menuInto(bubble, body);
-  else bubble.textContent = `[${entry.msgtype}] ${body.title ?? body.name ?? ""}`;
-  return bubble;
-}
-
-function linkified(parent, text) {
-  for (const piece of text.split(/(https?:\/\/[^\s，。；！？、）】"'<>]+)/)) {
-    parent.append(/^https?:\/\//.test(piece) ? anchor(piece, piece) : document.createTextNode(piece));
-  }
-}
-
-function anchor(url, text) {
-  const link = make("a", "", text);
-  link.href = /^https?:\/\//.test(url) ? url : "about:blank";
-  link.target = "_blank";
-  link.rel = "noopener noreferrer";
-  return link;
-}
-
-function menuInto(parent, body) {
-  parent.append(body.head_content ?? "");
-  const menu = make("div", "menu");
-  for (const item of body.list ?? []) {
-    if (item.type === "view") menu.append(anchor(item.view.url, item.view.content));
-    else if (item.type === "text") menu.append(make("span", "", item.text.content));
-    else if (item.type === "click") {
-      const button = make("button", "", item.click.content);
-      button.type = "button";
-      button.onclick = () => write({ text: item.click.content, menu_id: item.click.id ?? null });
-      menu.append(button);
-    }
-  }
-  parent.append(menu, body.tail_content ?? "");
 }
 
 function metaOf(entry, mine) {
@@ -209,7 +133,8 @@ function metaOf(entry, mine) {
   meta.append(make("span", "", new Date(entry.at * 1000).toLocaleTimeString(state.language, { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false })));
   if (mine) meta.append(deliveryOf(entry));
   if (entry.fail_type !== null) meta.append(make("span", "bad", `${t("failed")} (${entry.fail_type})`));
-  if (state.page.traces_url && entry.direction !== "servicer") {
+  if (mine && !entry.recalled) meta.append(button(t("recall"), () => recall(entry), "recall"));
+  if (state.page.traces_url) {
     meta.append(anchor(`${state.page.traces_url.replace(/\/$/, "")}/?q=${encodeURIComponent(entry.msgid)}`, t("trace")));
   }
   return meta;
@@ -231,13 +156,32 @@ async function write(message) {
   await guarded(() => call("POST", `${chat()}/messages`, message));
 }
 
-async function guarded(action) {
-  try {
-    await action();
-  } catch (error) {
-    alarm(`${t("unreachable")} (${error.message})`);
-  }
+async function recall(entry) {
+  await guarded(() => call("POST", `${chat()}/recalls`, { msgid: entry.msgid }));
 }
+
+async function upload(kind, file) {
+  const form = new FormData();
+  form.append("media", file, file.name);
+  await guarded(() => call("POST", `${chat()}/media?kind=${kind}`, form));
+}
+
+function voiceNote() {
+  // AMR: a header, then frames of 13 bytes (mode 4.75) that hold silence.
+  const data = new Uint8Array(6 + 13 * VOICE_FRAMES);
+  data.set([..."#!AMR\n"].map((char) => char.charCodeAt(0)));
+  for (let frame = 0; frame < VOICE_FRAMES; frame++) data[6 + 13 * frame] = 0x04;
+  return new File([data], "voice.amr", { type: "audio/amr" });
+}
+
+$("attach").onclick = () => { $("tray").hidden = !$("tray").hidden; };
+$("picture").onchange = (event) => {
+  for (const file of event.target.files) upload(file.type.startsWith("image/") ? "image" : file.type.startsWith("video/") ? "video" : "file", file);
+  event.target.value = "";
+};
+$("voice").onclick = () => upload("voice", voiceNote());
+$("place").onclick = () => write({ msgtype: "location", body: { latitude: 22.5405, longitude: 113.9345, name: "深圳腾讯大厦", address: "深圳市南山区深南大道10000号" } });
+$("link").onclick = () => write({ msgtype: "link", body: { title: t("link_title"), desc: "", url: "https://example.com/order/1001", pic_url: "" } });
 
 $("composer").onsubmit = (event) => {
   event.preventDefault();
@@ -279,6 +223,17 @@ function speak() {
   $("language").textContent = state.language === "zh" ? "English" : "中文";
   $("text").placeholder = t("placeholder");
   $("nickname").placeholder = t("nickname");
+  for (const node of document.querySelectorAll("[data-label]")) node.ariaLabel = t(node.dataset.label);
+  nameFaults();
+}
+
+// On a narrow screen one part is shown at a time.
+for (const tab of document.querySelectorAll("[data-view]")) {
+  tab.onclick = () => {
+    document.body.dataset.shown = tab.dataset.view;
+    for (const other of document.querySelectorAll("[data-view]")) other.ariaSelected = String(other === tab);
+    if (tab.dataset.view === "faults") $("faults").open = true;
+  };
 }
 
 $("language").onclick = () => {
@@ -299,4 +254,6 @@ async function start() {
   else await addCustomer(t("names")[0]);
 }
 
+startDesk(open, showPeople);
+startFaults();
 start().catch((error) => alarm(`${t("unreachable")} (${error.message})`));
