@@ -1,11 +1,11 @@
 """The embedded PostgreSQL starts again after whatever a crash left behind."""
 
+import asyncio
 import os
 from pathlib import Path
 
-import asyncpg
 import pytest
-from kf_cli import embedded
+from kf_cli import embedded, readiness
 
 
 @pytest.fixture(scope="module")
@@ -18,11 +18,11 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Path:
 async def answers(data: Path, log: Path) -> bool:
     port = embedded.free_port()
     with embedded.Child("postgres", embedded.postgres_command(data, port, durable=False), port, log):
-        connection = await asyncpg.connect(embedded.database_url(port))
-        try:
-            return bool(await connection.fetchval("SELECT 1") == 1)
-        finally:
-            await connection.close()
+        async with asyncio.timeout(30):
+            # After a crash the port answers while the server still recovers.
+            while not await readiness.answers_sql(embedded.database_url(port)):
+                await asyncio.sleep(0.1)
+    return True
 
 
 async def test_a_pid_file_of_somebody_else_does_not_stop_it(cluster: Path, tmp_path: Path) -> None:

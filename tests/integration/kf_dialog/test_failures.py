@@ -2,6 +2,7 @@
 
 import grpc
 import pytest
+from kf_dialog import knowledge
 from starlette.responses import Response
 
 from tests.fakes.chat_model import completion, failure
@@ -91,7 +92,7 @@ async def test_the_model_gets_no_trace_headers(town: Town) -> None:
 
 async def test_a_short_absence_of_knowledge_is_bridged(town: Town) -> None:
     town.knowledge.add("退货", "七天。")
-    town.knowledge.fail_with = [grpc.StatusCode.UNAVAILABLE]
+    town.knowledge.fail_with = [grpc.StatusCode.UNAVAILABLE] * 3
     async with town.replica():
         await town.say("wm1", QUESTION)
         await town.replied(1)
@@ -99,8 +100,11 @@ async def test_a_short_absence_of_knowledge_is_bridged(town: Town) -> None:
 
 
 @pytest.mark.parametrize("code", [grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.INTERNAL])
-async def test_without_knowledge_the_model_is_told_to_say_so(town: Town, code: grpc.StatusCode) -> None:
-    town.knowledge.fail_with = [code] * 9
+async def test_without_knowledge_the_model_is_told_to_say_so(
+    town: Town, code: grpc.StatusCode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(knowledge, "AWAY_SECONDS", 1.0)
+    town.knowledge.fail_with = [code] * 99
     async with town.replica():
         await town.say("wm1", QUESTION)
         (reply,) = await town.replied(1)

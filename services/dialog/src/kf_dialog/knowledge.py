@@ -1,4 +1,4 @@
-"""Asks the knowledge service over gRPC: a deadline, one retry, passages as our own values."""
+"""Asks the knowledge service over gRPC: deadlines, patience with a restart, passages as our own values."""
 
 import asyncio
 from time import monotonic
@@ -15,7 +15,11 @@ from kf_dialog.prompt import Found, Passage
 
 log = structlog.get_logger()
 
+AWAY_SECONDS = 15.0
+"""How long a turn waits for a knowledge service that is away."""
 _DEADLINE_SECONDS = 5.0
+_AGAIN_SECONDS = 0.5
+_AWAY = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
 _PASSAGES = 5
 # Each further question of a burst brings passages of its own.
 _PASSAGES_MORE, _PASSAGES_MOST = 2, 15
@@ -52,22 +56,19 @@ class Knowledge:
         )
 
     async def _search(self, collection: str, query: str) -> Any | None:
-        """One search; None when the service does not answer in time."""
+        """One search; None when the service fails, or stays away for 15 seconds."""
         request = knowledge_pb2.SearchRequest(collection=collection, query=query, limit=_PASSAGES)
-        deadline = monotonic() + _DEADLINE_SECONDS
-        try:
-            return await self._stub.Search(request, timeout=_DEADLINE_SECONDS)
-        except grpc.aio.AioRpcError as error:
-            if error.code() is not grpc.StatusCode.UNAVAILABLE:
-                log.warning("knowledge.failed", code=error.code().name)
-                return None
-        try:
-            # A restart of the service fits into the deadline: this time wait for the connection.
-            left = max(0.1, deadline - monotonic())
-            return await self._stub.Search(request, timeout=left, wait_for_ready=True)
-        except grpc.aio.AioRpcError as error:
-            log.warning("knowledge.failed", code=error.code().name)
-            return None
+        deadline = monotonic() + AWAY_SECONDS
+        while True:
+            try:
+                return await self._stub.Search(request, timeout=_DEADLINE_SECONDS, wait_for_ready=True)
+            except grpc.aio.AioRpcError as error:
+                away = error.code() in _AWAY and monotonic() + _AGAIN_SECONDS < deadline
+                if not away:
+                    log.warning("knowledge.failed", code=error.code().name)
+                    return None
+            # It or its database is restarting: the right answer in some seconds beats an apology now.
+            await asyncio.sleep(_AGAIN_SECONDS)
 
 
 def merge(rankings: list[list[Passage]], limit: int) -> tuple[Passage, ...]:
