@@ -10,6 +10,7 @@ from types import TracebackType
 
 _PACKAGES = ["docker.io", "containerd", "runc", "iptables", "debootstrap", "docker-compose"]
 _PROGRAMS = ["docker", "dockerd", "containerd", "runc", "iptables", "debootstrap"]
+_BRIDGE = Path("/sys/class/net/docker0")
 _START_SECONDS = 60.0
 _STOP_SECONDS = 30.0
 
@@ -46,11 +47,13 @@ class Daemon:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
+        self._bridge_is_ours = False
         # The path of a socket may have 107 bytes at most.
         self.host = f"unix://{folder}/docker.sock"
 
     def __enter__(self) -> "Daemon":
         self._folder.mkdir(parents=True, exist_ok=True)
+        self._bridge_is_ours = not _BRIDGE.exists()
         command = ["dockerd", "--host", self.host, "--pidfile", f"{self._folder}/dockerd.pid"]
         command += ["--data-root", f"{self._folder}/data", "--exec-root", f"{self._folder}/exec"]
         with self.log.open("wb") as log:
@@ -97,3 +100,5 @@ class Daemon:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        if self._bridge_is_ours and _BRIDGE.exists():
+            subprocess.run(["ip", "link", "delete", _BRIDGE.name], check=False, capture_output=True)
