@@ -1,7 +1,8 @@
 """Search on real PostgreSQL: exact scores, both ways to the nearest vectors, quality on the sample."""
 
-import json
+import csv
 import math
+import statistics
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +21,7 @@ from kf_knowledge.tokens import lexemes
 from kf_runtime import postgres
 
 SAMPLE = Path(kf_cli.__file__).with_name("sample")
-QUESTIONS = json.loads(Path(__file__).with_name("questions.json").read_text(encoding="utf-8"))
+QUESTIONS = list(csv.DictReader((SAMPLE / "questions.csv").read_text(encoding="utf-8").splitlines()))
 ANSWERABLE = Settings.model_fields["kf_knowledge_answerable_cosine"].default
 SHARE = Settings.model_fields["kf_knowledge_dense_share"].default
 
@@ -37,21 +38,37 @@ async def load(store: Store, embedder: LocalEmbedder, collection: str, name: str
 async def test_sample_questions_find_their_entries(
     store: Store, embedder: LocalEmbedder, searcher: Searcher
 ) -> None:
-    """Paraphrases find the right entry first in 9 of 10 cases; what the sample lacks is not answerable."""
+    """The sample's own test questions: the entry comes first, or among three; the rest is refused."""
     for path in sorted(SAMPLE.glob("*/*.*")):
         await load(store, embedder, path.parent.name, path.name, path.read_text(encoding="utf-8"))
-    wrong, unanswered, answered = [], [], []
-    for collection, questions in QUESTIONS.items():
-        for question, entry in questions["answerable"].items():
-            result = await searcher.search(collection, question, 5)
-            wrong += [question] if result.found[0].passage.question != entry else []
-            unanswered += [] if result.answerable else [question]
-        for question in questions["unanswerable"]:
-            answered += [question] if (await searcher.search(collection, question, 5)).answerable else []
-    total = sum(len(questions["answerable"]) for questions in QUESTIONS.values())
-    assert len(wrong) <= total / 10, wrong
-    assert len(unanswered) <= 1, unanswered
-    assert answered == []
+    first, among, answerable, refused = [], [], [], []
+    for row in QUESTIONS:
+        result = await searcher.search(row["collection"], row["question"], 3)
+        expected = set(row["expected"].split("|"))
+        right = [bool(expected & {f.passage.question, *f.passage.headings}) for f in result.found]
+        if row["expected"]:
+            first.append(right[0])
+            among.append(any(right))
+            answerable.append(result.answerable)
+        else:
+            refused.append(not result.answerable)
+    assert statistics.mean(first) > 0.82
+    assert statistics.mean(among) > 0.92
+    assert statistics.mean(answerable) > 0.85
+    assert statistics.mean(refused) > 0.7
+
+
+@pytest.mark.parametrize(
+    "question",
+    ["请问可以开增值税专用发票吗？", "买贵了的话能退差价吗？", "扫地机器人 X2 Pro 多少钱？ 那个保修多久？"],
+)
+async def test_polite_and_double_questions_are_answerable(
+    question: str, store: Store, embedder: LocalEmbedder, searcher: Searcher
+) -> None:
+    """Each was flagged unanswerable once."""
+    text = (SAMPLE / "shop" / "faq.csv").read_text(encoding="utf-8")
+    await load(store, embedder, "shop", "faq.csv", text)
+    assert (await searcher.search("shop", question, 3)).answerable
 
 
 async def test_collections_are_apart(store: Store, embedder: LocalEmbedder, searcher: Searcher) -> None:
@@ -132,9 +149,9 @@ async def test_index_finds_a_rare_collection_among_many_vectors(
         ids = [passage.id for passage in passages]
         await store.replace(NewDocument(uuid.uuid4(), name, "s", "t", Format.TEXT, b"", ids, passages))
     await pool.execute("ANALYZE")
-    statistics = await store.statistics("rare", [])
-    assert statistics is not None
+    numbers = await store.statistics("rare", [])
+    assert numbers is not None
     query = (centre / np.linalg.norm(centre)).astype(np.float32)
-    by_index = await store.nearest(statistics, query, 10)
+    by_index = await store.nearest(numbers, query, 10)
     exact = await store.cosines(query, ids)
     assert list(by_index) == sorted(exact, key=lambda id_: -exact[id_])[:10]
