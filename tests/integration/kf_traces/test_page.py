@@ -55,7 +55,11 @@ async def test_unchanged_list_is_not_sent_twice(client: httpx.AsyncClient) -> No
 
     again = await client.get("/api/traces", headers={"If-None-Match": first.headers["etag"]})
 
-    assert (first.json(), again.status_code, again.content) == ({"traces": [], "next": None}, 304, b"")
+    assert (first.json(), again.status_code, again.content) == (
+        {"traces": [], "next": None, "errcodes": {}},
+        304,
+        b"",
+    )
 
 
 @pytest.mark.parametrize(

@@ -157,7 +157,7 @@ def test_traces_survive_a_restart_and_delete_forgets_them(tmp_path: Path) -> Non
         assert dashboard.stop() == 0
     dashboard = start(tmp_path)
     assert httpx.delete(f"{dashboard.page}/api/traces").status_code == 204
-    assert dashboard.get("/api/traces") == {"traces": [], "next": None}
+    assert dashboard.get("/api/traces") == {"traces": [], "next": None, "errcodes": {}}
     assert dashboard.stop() == 0
 
 

@@ -16,11 +16,12 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from kf_traces.remedy import ERRCODE_KEYS, explain
 from kf_traces.search import MAX_TIME_NS, TraceFilter
 from kf_traces.store import Store
 from kf_traces.writer import Writer
 
-MAX_LIMIT = 1000
+MAX_LIMIT = 10_000
 MAX_TEXT_CHARS = 500
 _STATIC = Path(str(files("kf_traces") / "static"))
 _CONTENT_POLICY = "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'"
@@ -45,7 +46,9 @@ class Api:
         wanted = read_filter(request)
         rows = await to_thread(self._store.list_traces, wanted)
         following = str(rows[-1]["start_ns"]) if len(rows) == wanted.limit else None
-        body = {"traces": [_summary(row) for row in rows], "next": following}
+        traces = [_summary(row) for row in rows]
+        codes = explain(code for trace in traces for code in trace["errcodes"])
+        body = {"traces": traces, "next": following, "errcodes": codes}
         return JSONResponse(body, headers={"ETag": revision, "Cache-Control": "no-cache"})
 
     async def get_trace(self, request: Request) -> Response:
@@ -59,6 +62,7 @@ class Api:
             "trace_id": trace_id,
             "spans": [_span(row) for row in spans],
             "related": [_summary(row) for row in related],
+            "errcodes": explain(code for row in spans for code in _errcodes(json.loads(row["attributes"]))),
         }
         return JSONResponse(body, headers={"Cache-Control": "no-cache"})
 
@@ -79,6 +83,11 @@ class Api:
         """Names of the services seen, with the number of traces of each."""
         rows = await to_thread(self._store.services)
         return JSONResponse({"services": [dict(row) for row in rows]})
+
+    async def list_accounts(self, request: Request) -> Response:
+        """The KF accounts seen, with the number of traces of each."""
+        rows = await to_thread(self._store.accounts)
+        return JSONResponse({"accounts": [dict(row) for row in rows]})
 
     async def delete_traces(self, request: Request) -> Response:
         """Forget everything."""
@@ -108,6 +117,8 @@ def read_filter(request: Request) -> TraceFilter:
     return TraceFilter(
         text=query.get("q", "")[:MAX_TEXT_CHARS],
         service=query.get("service") or None,
+        account=query.get("account") or None,
+        unanswered=query.get("unanswered") == "1",
         status=status,
         min_ns=_number(request, "min_ms", 0, 10**9) * 1_000_000,
         before=_number(request, "before", MAX_TIME_NS, MAX_TIME_NS),
@@ -133,18 +144,18 @@ def _summary(row: sqlite3.Row) -> dict[str, Any]:
         "end_ns": row["end_ns"],
         "duration_ms": (row["end_ns"] - row["start_ns"]) / 1e6,
         "span_count": row["span_count"],
-        "highlights": _highlights(json.loads(row["highlights"])),
         "error": row["error_count"] > 0,
         "error_count": row["error_count"],
         "error_message": row["error_message"],
+        "account": row["account"],
+        "msgids": json.loads(row["msgids"]),
+        "outcome": row["outcome"],
+        "errcodes": json.loads(row["errcodes"]),
     }
 
 
-def _highlights(pairs: list[tuple[str, str]]) -> dict[str, list[str]]:
-    highlights: dict[str, list[str]] = {}
-    for key, value in pairs:
-        highlights.setdefault(key, []).append(value)
-    return highlights
+def _errcodes(attributes: dict[str, Any]) -> list[Any]:
+    return [attributes[key] for key in ERRCODE_KEYS if key in attributes]
 
 
 def _span(row: sqlite3.Row) -> dict[str, Any]:
@@ -196,6 +207,7 @@ def build_page_app(store: Store, writer: Writer, allowed_hosts: list[str]) -> St
             Route("/api/traces/{trace_id}", api.get_trace),
             Route("/api/spans", api.find_spans),
             Route("/api/services", api.list_services),
+            Route("/api/accounts", api.list_accounts),
             Route("/health", api.health),
             Mount("/static", _FreshFiles(directory=_STATIC)),
         ],

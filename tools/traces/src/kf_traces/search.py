@@ -14,11 +14,14 @@ _PAIR = re.compile(r"(?P<key>[A-Za-z_][\w.\-]*)=(?P<value>.+)", re.DOTALL)
 class TraceFilter:
     """Conditions that all must hold; before is an exclusive start time in Unix nanoseconds.
 
+    unanswered: a customer message in the trace has no answer that WeCom accepted whole.
     text: words parted by spaces. A word is `key=value`, or an attribute value such as an id, or any text.
     """
 
     text: str = ""
     service: str | None = None
+    account: str | None = None
+    unanswered: bool = False
     status: str | None = None
     min_ns: int = 0
     before: int = MAX_TIME_NS

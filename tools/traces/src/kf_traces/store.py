@@ -10,11 +10,12 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from kf_traces.journey import facts
 from kf_traces.search import TraceFilter, like_patterns, read_words
 from kf_traces.span import Span, is_indexed, terms
 
 _SQL = files("kf_traces") / "sql"
-_MIGRATIONS = ("0001_traces.sql",)
+_MIGRATIONS = ("0001_traces.sql", "0002_journeys.sql")
 _DROP_STEP = 100
 
 
@@ -110,6 +111,8 @@ class Store:
         self._writer.executemany(
             _QUERIES["add_link"], ((trace, span.span_id, link.trace_id, link.span_id) for link in span.links)
         )
+        for query, parameters in facts(span):
+            self._writer.execute(_QUERIES[query], {"trace": trace, **parameters})
 
     def _drop_beyond_size(self) -> None:
         if self.used_bytes() <= self.max_bytes:
@@ -149,6 +152,8 @@ class Store:
             "list_traces",
             {
                 "service": wanted.service,
+                "account": wanted.account,
+                "unanswered": wanted.unanswered,
                 "status": wanted.status,
                 "min_ns": wanted.min_ns,
                 "before": wanted.before,
@@ -179,6 +184,10 @@ class Store:
     def services(self) -> list[sqlite3.Row]:
         """Every service's name and the number of its traces."""
         return self._read("services")
+
+    def accounts(self) -> list[sqlite3.Row]:
+        """Every open_kfid and the number of its traces, busiest first."""
+        return self._read("accounts")
 
     def totals(self) -> tuple[int, int, int]:
         """Number of traces, number of spans, bytes used."""

@@ -22,6 +22,23 @@ INSERT INTO terms (span, trace, key, value) VALUES (?, ?, ?, ?);
 -- name: add_link
 INSERT INTO links (trace, span_id, linked_trace_id, linked_span_id) VALUES (?, ?, ?, ?);
 
+-- name: add_message
+INSERT OR IGNORE INTO messages (trace, msgid) VALUES (:trace, :msgid);
+
+-- name: add_turn
+INSERT INTO turns (msgid, turn_id, trace, outcome, end_ns) VALUES (:msgid, :turn_id, :trace, :outcome, :end_ns)
+ON CONFLICT (msgid, turn_id) DO UPDATE SET outcome = excluded.outcome, end_ns = excluded.end_ns
+WHERE excluded.end_ns > end_ns;
+
+-- name: add_command
+INSERT OR IGNORE INTO commands (command_id, turn_id, trace) VALUES (:command_id, :turn_id, :trace);
+
+-- name: add_send
+INSERT INTO sends (command_id, part, parts, trace, outcome, end_ns)
+VALUES (:command_id, :part, :parts, :trace, :outcome, :end_ns)
+ON CONFLICT (command_id, part) DO UPDATE SET parts = excluded.parts, outcome = excluded.outcome, end_ns = excluded.end_ns
+WHERE excluded.end_ns > end_ns;
+
 -- name: used_bytes
 SELECT (p.page_count - f.freelist_count) * s.page_size
 FROM pragma_page_count p, pragma_freelist_count f, pragma_page_size s;
@@ -33,6 +50,10 @@ DELETE FROM traces WHERE id IN (SELECT id FROM traces ORDER BY id LIMIT ?);
 -- Children first: an emptied table costs nothing, a cascade a look-up for each row.
 DELETE FROM terms;
 DELETE FROM links;
+DELETE FROM messages;
+DELETE FROM turns;
+DELETE FROM commands;
+DELETE FROM sends;
 DELETE FROM trace_services;
 DELETE FROM spans;
 DELETE FROM traces;
@@ -42,18 +63,16 @@ DELETE FROM resources;
 SELECT EXISTS (SELECT 1 FROM terms WHERE value = :value) OR EXISTS (SELECT 1 FROM traces WHERE trace_id = :value);
 
 -- name: list_traces
-SELECT t.trace_id, t.root_name, t.root_service, t.start_ns, t.end_ns, t.span_count, t.error_count, t.error_message,
-  (SELECT json_group_array(s.service) FROM trace_services s WHERE s.trace = t.id) AS services,
-  (SELECT json_group_array(json_array(h.key, h.value)) FROM (
-    SELECT DISTINCT key, value FROM terms
-    WHERE trace = t.id AND key IN ('kf.msgid', 'kf.outcome', 'kf.open_kfid', 'kf.wecom.errcode') LIMIT 20) h
-  ) AS highlights
-FROM traces t
+SELECT t.* FROM summaries t
 WHERE t.start_ns < :before
   AND t.end_ns - t.start_ns >= :min_ns
   AND (:status IS NULL OR (:status = 'error') = (t.error_count > 0))
   AND (:service IS NULL
        OR EXISTS (SELECT 1 FROM trace_services s WHERE s.trace = t.id AND s.service = :service))
+  AND (:account IS NULL
+       OR EXISTS (SELECT 1 FROM terms WHERE terms.value = :account AND terms.trace = t.id AND +terms.key = 'kf.open_kfid'))
+  AND (NOT :unanswered
+       OR EXISTS (SELECT 1 FROM message_ends e WHERE e.trace = t.id AND e.outcome <> 'delivered'))
   AND NOT EXISTS (
     SELECT 1 FROM json_each(:values) word
     WHERE t.trace_id <> word.value
@@ -89,13 +108,7 @@ WHERE t.trace_id = ?
 ORDER BY s.start_ns, s.id;
 
 -- name: related_traces
-SELECT t.trace_id, t.root_name, t.root_service, t.start_ns, t.end_ns, t.span_count, t.error_count, t.error_message,
-  (SELECT json_group_array(s.service) FROM trace_services s WHERE s.trace = t.id) AS services,
-  (SELECT json_group_array(json_array(h.key, h.value)) FROM (
-    SELECT DISTINCT key, value FROM terms
-    WHERE trace = t.id AND key IN ('kf.msgid', 'kf.outcome', 'kf.open_kfid', 'kf.wecom.errcode') LIMIT 20) h
-  ) AS highlights
-FROM traces t
+SELECT t.* FROM summaries t
 WHERE t.trace_id <> :trace_id AND (
   t.id IN (SELECT trace FROM links WHERE linked_trace_id = :trace_id)
   OR t.trace_id IN (SELECT l.linked_trace_id FROM links l JOIN traces o ON o.id = l.trace WHERE o.trace_id = :trace_id))
@@ -120,6 +133,10 @@ LIMIT :limit;
 
 -- name: services
 SELECT service, count(*) AS traces FROM trace_services GROUP BY service ORDER BY service;
+
+-- name: accounts
+SELECT value AS account, count(DISTINCT trace) AS traces FROM terms WHERE key = 'kf.open_kfid'
+GROUP BY value ORDER BY traces DESC, value LIMIT 200;
 
 -- name: totals
 SELECT count(*) AS traces, coalesce(sum(span_count), 0) AS spans FROM traces;
