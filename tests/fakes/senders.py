@@ -4,11 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
+from uuid import uuid4
 
 import asyncpg
 from kf_contracts import streams
-from kf_contracts.events import DeadLetter, DeliveryChanged, SendReply
+from kf_contracts.events import DeadLetter, DeliveryChanged, MessageReceived, SendReply
 from kf_runtime import nats as kf_nats
 from kf_runtime import postgres
 from kf_sender.__main__ import serve
@@ -82,6 +84,46 @@ class Office:
                 msg_id=msg_id or each.command_id,
                 template="kf.outbound.{open_kfid}",
             )
+
+    async def hear(
+        self,
+        msgid: str,
+        customer: str = "wmA",
+        text: str = "你好",
+        *,
+        event: dict[str, Any] | None = None,
+        origin: int = 3,
+        at: datetime | None = None,
+    ) -> None:
+        """Put what the gateway would pull on KF_INBOUND: a customer's text, or an event about them."""
+        item: dict[str, Any] = {"msgid": msgid, "send_time": int((at or datetime.now(UTC)).timestamp())}
+        ids = {"open_kfid": OPEN_KFID, "external_userid": customer}
+        if event:
+            item |= {"origin": 4, "msgtype": "event", "event": ids | event}
+        else:
+            item |= {"origin": origin, "msgtype": "text", "text": {"content": text}, **ids}
+        message = MessageReceived(
+            **ids,
+            msgid=msgid,
+            msgtype=item["msgtype"],
+            origin=item["origin"],
+            send_time=datetime.fromtimestamp(item["send_time"], UTC),
+            item=item,
+        )
+        await kf_nats.publish(
+            self.client.jetstream(),
+            f"kf.inbound.{OPEN_KFID}",
+            message.encode(),
+            msg_id=f"{msgid}:{uuid4().hex}",
+            template="kf.inbound.{open_kfid}",
+        )
+
+    async def heard(self, msgid: str, customer: str = "wmA") -> None:
+        """Wait until the senders know of this message of the customer."""
+        sql = "SELECT 1 FROM customer_queue WHERE external_userid = $1 AND spoke_msgid = $2"
+        async with asyncio.timeout(30):
+            while not await self.row(sql, customer, msgid):
+                await asyncio.sleep(0.03)
 
     async def store(self, *commands: SendReply) -> None:
         """Put commands into the ledger without a replica's intake."""

@@ -144,7 +144,8 @@ async def test_nothing_is_sent_over_a_human(hall: Office, desk: KfDesk) -> None:
     assert len(desk.calls) == 1
     await hall.publish(command("c3"))
     await hall.until("c3", "sent")
-    assert desk.texts("wmA") == ["answer c3"]
+    await hall.until("c2", "sent")
+    assert desk.texts("wmA") == ["answer c1", "answer c2", "answer c3"]
 
 
 @pytest.mark.parametrize("code", [95018, 95013])

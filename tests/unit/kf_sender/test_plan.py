@@ -4,7 +4,7 @@ import re
 
 from hypothesis import given
 from hypothesis import strategies as st
-from kf_sender.plan import BLANK, CLOSING, msgid, plan
+from kf_sender.plan import BLANK, CLOSING, OFFER, PAGES_MOST, msgid, plan, wants_rest
 from kf_wecom.content import TEXT_MAX_BYTES, Text
 
 ids = st.text(max_size=20)
@@ -16,20 +16,37 @@ def test_a_short_text_is_one_message() -> None:
 
 
 def test_a_text_that_is_too_long_ends_with_a_sentence_and_says_so() -> None:
-    planned = plan("这是其中的一句话。" * 1000, 4)
-    assert len(planned.parts) == 4
+    planned = plan("这是其中的一句话。" * 2000, 4)
+    assert len(planned.parts) == 20
     assert planned.parts[-1].endswith("。" + CLOSING)
-    assert planned.remark.startswith("shortened: 27000 bytes do not fit in 4 messages, about 18")
+    assert planned.remark.startswith("shortened: 54000 bytes do not fit in 20 messages, about 1")
     assert not any(CLOSING in part for part in planned.parts[:-1])
 
 
 @given(st.text(max_size=200).map(lambda text: text * 40), st.integers(1, 5))
 def test_a_plan_is_always_sendable(text: str, most: int) -> None:
     parts = plan(text, most).parts
-    assert len(parts) <= most
+    assert len(parts) <= most * PAGES_MOST
+    room = len(OFFER.encode()) if most < len(parts) < most * PAGES_MOST else 0
     for part in parts:
+        assert len(part.encode()) + room <= TEXT_MAX_BYTES
         assert len(Text(content=part).content.encode()) <= TEXT_MAX_BYTES
         assert "\x00" not in part
+
+
+def test_a_text_that_fits_into_one_budget_wastes_no_room() -> None:
+    assert [len(part.encode()) for part in plan("字" * 682 * 4, 4).parts] == [2046] * 4
+
+
+def test_only_words_that_ask_for_the_rest_and_nothing_else_do() -> None:
+    assert all(
+        wants_rest(words) for words in ("继续", " 继续。", "请继续！", "Continue", "go on", "还有呢？")
+    )
+    assert not any(wants_rest(words) for words in ("", "。", "继续教育怎么报名", "好的", "怎么继续申请"))
+
+
+def test_a_message_that_did_not_arrive_goes_out_under_another_msgid() -> None:
+    assert msgid("a", "b", "c", 1, again=msgid("a", "b", "c", 1)) != msgid("a", "b", "c", 1)
 
 
 def test_a_blank_text_is_refused_with_a_reason() -> None:

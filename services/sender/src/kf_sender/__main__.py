@@ -13,16 +13,19 @@ from kf_wecom.transport import Transport
 from nats.aio.client import Client
 from nats.js import JetStreamContext
 
+from kf_sender import conversation
+from kf_sender.conversation import Conversation
 from kf_sender.delivery import Courier, RefusalStands
 from kf_sender.dispatch import Dispatcher
+from kf_sender.expiry import Expiry
 from kf_sender.intake import CONSUMER, Intake
 from kf_sender.pacing import Pacing
 from kf_sender.relay import Relay
 from kf_sender.settings import Settings
 from kf_sender.store import SCHEMA, Store
 
-# Besides the workers: intake, relay, readiness, claims.
-_OTHER_CONNECTIONS = 4
+# Besides the workers: intake, conversation, relay, readiness, claims.
+_OTHER_CONNECTIONS = 5
 
 
 async def serve(config: Settings, pacing: Pacing, stop: asyncio.Event) -> None:
@@ -78,7 +81,8 @@ async def run(
     courier = Courier(
         store, WecomClient(transport, RefusalStands(tokens)), WecomClient(transport, tokens), pacing
     )
-    intake = Intake(store, js, config.kf_sender_max_parts, wake)
+    intake = Intake(store, js, pacing.budget, wake)
+    heard = Conversation(store, js, wake)
     dispatcher = Dispatcher(
         store, courier, workers=config.kf_sender_workers, pacing=pacing, wake=wake, settled=settled
     )
@@ -90,7 +94,9 @@ async def run(
         stop,
         {
             "intake": nats.consume(js, CONSUMER, intake, stop=stop, on_park=intake.on_park),
+            "conversation": nats.consume(js, conversation.CONSUMER, heard, stop=stop, on_park=heard.on_park),
             "dispatch": dispatcher.run(stop),
+            "expiry": Expiry(store, pacing.poll * 4, settled).run(stop),
             "relay": Relay(store, js, settled).run(stop),
             "readiness": lifecycle.watch_ready(server, {"nats": connected, "postgres": store.answers}, stop),
         },
@@ -110,7 +116,8 @@ async def shared_token(config: Settings, transport: Transport, js: JetStreamCont
 
 
 async def _serve_until_signal(config: Settings) -> None:
-    await serve(config, Pacing(slots=config.kf_sender_rate_per_minute), lifecycle.stop_on_signals())
+    pacing = Pacing(slots=config.kf_sender_rate_per_minute, budget=config.kf_sender_max_parts)
+    await serve(config, pacing, lifecycle.stop_on_signals())
 
 
 def main() -> None:

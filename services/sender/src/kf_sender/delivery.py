@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 
 import structlog
 from kf_runtime import telemetry
@@ -116,6 +117,9 @@ class Courier:
             seen = await self._judged_by_state(claimed, None)
             if seen.action is not Action.RETRY:
                 return seen
+            if await self._store.unpark(claimed):
+                # Older drafts may be among them: the next claim takes what comes first.
+                return replace(seen, reason="the session is free again", look_first=False)
         try:
             await self._sends.send_msg(
                 touser=claimed.external_userid,

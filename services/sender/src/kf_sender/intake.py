@@ -40,10 +40,10 @@ log = structlog.get_logger()
 class Intake:
     """The handler of KF_OUTBOUND; `wake` is set when there is something new to send."""
 
-    def __init__(self, store: Store, js: JetStreamContext, max_parts: int, wake: asyncio.Event) -> None:
+    def __init__(self, store: Store, js: JetStreamContext, budget: int, wake: asyncio.Event) -> None:
         self._store = store
         self._js = js
-        self._max_parts = max_parts
+        self._budget = budget
         self._wake = wake
 
     async def __call__(self, msg: Msg) -> Outcome:
@@ -61,7 +61,7 @@ class Intake:
         return Done()
 
     async def _store_it(self, command: SendReply) -> None:
-        planned = plan(command.text, self._max_parts)
+        planned = plan(command.text, self._budget)
         facts: dict[str, str | int] = {
             "command_id": command.command_id,
             "turn_id": command.turn_id,

@@ -21,6 +21,14 @@ class Pacing:
     """A customer whose sender died is taken over after this long."""
     poll: float = 0.5
     """How often a replica looks for work that another one stored."""
+    kept: int = 2
+    """Slots that ordinary sends leave to urgent ones..."""
+    ahead: float = 4.0
+    """...of the next so many seconds; a welcome_code lives 20 s."""
+    budget: int = 4
+    """Messages that answers may take per customer message; of WeCom's 5 one is for a handover notice."""
+    fresh: float = 24 * 3600.0
+    """What could not be sent for so long is of no use any more."""
     retry_first: float = 1.0
     retry_most: float = 60.0
     account_first: float = 30.0

@@ -1,6 +1,7 @@
 -- name: insert_command
-INSERT INTO command (open_kfid, external_userid, command_id, turn_id, status, parts_total, reason, remark, payload, carrier, created_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $8, $9, $10)
+INSERT INTO command (open_kfid, external_userid, command_id, turn_id, status, parts_total, reason, remark, payload,
+    carrier, created_at, kind, lane, expires_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
 ON CONFLICT DO NOTHING
 RETURNING seq
 
@@ -8,14 +9,37 @@ RETURNING seq
 INSERT INTO part (open_kfid, external_userid, command_id, part_no, msgid, text)
 VALUES ($1, $2, $3, $4, $5, $6)
 
--- name: enqueue_customer
-INSERT INTO customer_queue AS q (open_kfid, external_userid, waiting_since)
-VALUES ($1, $2, clock_timestamp())
-ON CONFLICT (open_kfid, external_userid)
-DO UPDATE SET waiting_since = coalesce(q.waiting_since, excluded.waiting_since)
+-- name: lock_customer
+-- The row is made when it is not there; it stays locked until the transaction ends.
+INSERT INTO customer_queue AS q (open_kfid, external_userid) VALUES ($1, $2)
+ON CONFLICT (open_kfid, external_userid) DO UPDATE SET fence = q.fence
+RETURNING q.rest_msgid
+
+-- name: queue_customer
+SELECT queue_customer($1, $2)
+
+-- name: hold_beyond_budget
+SELECT hold_beyond_budget($1, $2, $3)
+
+-- name: customer_spoke
+SELECT customer_spoke($1, $2, $3, $4, $5, $6::interval)
+
+-- name: session_changed
+SELECT session_changed($1, $2, $3, $4)
+
+-- name: delivery_failed
+SELECT * FROM delivery_failed($1, $2, $3, $4, $5, $6)
+
+-- name: expire_commands
+SELECT expire_commands($1::interval)
+
+-- name: unpark
+UPDATE command SET status = 'queued', reason = remark, changed_at = clock_timestamp()
+WHERE open_kfid = $1 AND external_userid = $2 AND status = 'parked'
+RETURNING command_id
 
 -- name: claim
-SELECT * FROM claim($1, $2, $3, $4, $5)
+SELECT * FROM claim($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 
 -- name: extend_lease
 -- An expired lease stays expired, even when nobody has claimed the row since.
@@ -65,17 +89,24 @@ WHERE open_kfid = $1 AND external_userid = $2 AND command_id = $3 AND status = '
 UPDATE command SET status = $3, errcode = $4, reason = $5, changed_at = clock_timestamp()
 WHERE open_kfid = $1 AND external_userid = $2 AND status IN ('queued', 'sending', 'unknown')
 
+-- name: withdraw_offer
+-- The refused message would have told how to get the rest: it was never seen.
+WITH silent AS (
+    UPDATE part SET hint = ''
+    WHERE open_kfid = $1 AND external_userid = $2 AND command_id = $3 AND status = 'pending' AND hint <> ''
+    RETURNING command_id
+)
+UPDATE command c SET offered = false FROM silent
+WHERE c.open_kfid = $1 AND c.external_userid = $2 AND c.command_id = silent.command_id
+
 -- name: release_customer
 UPDATE customer_queue q
 SET lease_until = '-infinity',
     -- Without a pause no time is kept: a clock set back must not hold the customer.
     next_attempt_at = CASE WHEN $4::interval > interval '0' THEN clock_timestamp() + $4 ELSE '-infinity' END,
     look_first = coalesce($5::boolean, q.look_first),
-    waiting_since = CASE WHEN EXISTS (
-        SELECT FROM command c
-        WHERE c.open_kfid = q.open_kfid AND c.external_userid = q.external_userid
-            AND c.status IN ('queued', 'sending', 'unknown')
-    ) THEN clock_timestamp() END
+    refused = q.refused OR $6::boolean,
+    waiting_since = NULL
 WHERE open_kfid = $1 AND external_userid = $2 AND fence = $3
 
 -- name: suspend_account

@@ -3,15 +3,16 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from kf_contracts.events import DeliveryStatus, SendReply
 from kf_runtime import postgres
 from kf_runtime.postgres import Pool
+from kf_wecom.content import TEXT_MAX_BYTES
 
 from kf_sender.pacing import Pacing
-from kf_sender.plan import Plan, msgid
+from kf_sender.plan import OFFER, Plan, msgid
 from kf_sender.verdict import Action, SharedPause, Verdict
 
 SCHEMA = "sender"
@@ -54,6 +55,9 @@ class Claimed:
     was_under_way: bool
     """An earlier attempt's outcome is not known: it may have been sent already."""
     carrier: dict[str, str]
+    kind: str = "send_reply"
+    payload: str | None = field(default=None, repr=False)
+    """The command as it came, for kinds that are more than their text."""
 
     @property
     def customer(self) -> tuple[str, str]:
@@ -104,11 +108,13 @@ class Store:
     async def accept(self, command: SendReply, plan: Plan, carrier: dict[str, str]) -> bool:
         """Store a command with its parts and queue it; False when it was there already.
 
-        A plan without parts is stored as failed.
+        A plan without parts is stored as failed, an answer to "continue" as expired: the rest of the earlier
+        answer is sent instead. What the customer's budget does not cover is held.
         """
         customer = (command.open_kfid, command.external_userid)
-        status = DeliveryStatus.QUEUED if plan.parts else DeliveryStatus.FAILED
         async with self._pool.acquire() as connection, connection.transaction():
+            rest_msgid = await connection.fetchval(self._sql.lock_customer, *customer)
+            status, reason = _first_status(command, plan, rest_msgid, _seconds(self._pacing.fresh))
             stored = await connection.fetchval(
                 self._sql.insert_command,
                 *customer,
@@ -116,10 +122,14 @@ class Store:
                 command.turn_id,
                 status,
                 len(plan.parts),
+                reason,
                 plan.remark,
                 command.model_dump_json(),
                 json.dumps(carrier),
                 command.created_at,
+                command.kind,
+                1,
+                None,
             )
             if stored is None:
                 return False
@@ -128,15 +138,68 @@ class Store:
                 for number, text in enumerate(plan.parts, 1)
             ]
             await connection.executemany(self._sql.insert_part, rows)
-            if rows:
-                await connection.execute(self._sql.enqueue_customer, *customer)
+            await connection.execute(self._sql.hold_beyond_budget, *customer, self._pacing.budget)
+            await connection.execute(self._sql.queue_customer, *customer)
         return True
+
+    async def customer_spoke(
+        self, open_kfid: str, external_userid: str, said: str, at: datetime, *, wants_rest: bool
+    ) -> str:
+        """A new budget; what was held goes on. `repeat` for what was heard before, `rest` or `heard`."""
+        fresh = _seconds(self._pacing.fresh)
+        return str(
+            await self._pool.fetchval(
+                self._sql.customer_spoke, open_kfid, external_userid, said, at, wants_rest, fresh
+            )
+        )
+
+    async def session_changed(
+        self, open_kfid: str, external_userid: str, *, ended: bool, at: datetime
+    ) -> None:
+        """A servicer took or ended the session."""
+        await self._pool.execute(self._sql.session_changed, open_kfid, external_userid, ended, at)
+
+    async def delivery_failed(
+        self, customer: tuple[str, str], failed: str, fate: str, why: str
+    ) -> tuple[str, bool] | None:
+        """A message that WeCom took did not arrive; its command and whether to ask again, None if not ours.
+
+        With the fate `queued` it is the account that is refused: it rests.
+        """
+        async with self._pool.acquire() as connection, connection.transaction():
+            again = msgid(*customer, "", 0, again=failed)
+            row = await connection.fetchrow(self._sql.delivery_failed, *customer, failed, fate, why, again)
+            if row is None:
+                return None
+            if fate == "queued" and not row["busy"]:
+                p = self._pacing
+                rest = (_seconds(p.account_first), _seconds(p.account_most), _seconds(p.alert_every))
+                await connection.execute(self._sql.suspend_account, customer[0], None, *rest)
+            return row["command_id"], row["busy"]
+
+    async def expire(self) -> int:
+        """End what waited too long to be useful; how many."""
+        return len(await self._pool.fetch(self._sql.expire_commands, _seconds(self._pacing.fresh)))
+
+    async def unpark(self, claimed: Claimed) -> bool:
+        """The session is free again: the drafts go on; whether there were any."""
+        return bool(await self._pool.fetch(self._sql.unpark, *claimed.customer))
 
     async def claim(self) -> Claimed | Wait:
         """Take a slot and the customer whose turn it is, in one statement; the attempt is counted with it."""
         p = self._pacing
         row = await self._pool.fetchrow(
-            self._sql.claim, p.slots, p.calls, p.span, _seconds(p.recovery), _seconds(p.lease)
+            self._sql.claim,
+            p.slots,
+            p.calls,
+            p.span,
+            _seconds(p.recovery),
+            _seconds(p.lease),
+            min(p.kept, p.slots // 10),
+            _seconds(p.ahead),
+            p.budget,
+            OFFER,
+            TEXT_MAX_BYTES,
         )
         if row is None:
             return Wait(None)
@@ -188,7 +251,11 @@ class Store:
                 claimed.fence,
                 _seconds(verdict.pause_seconds if verdict.action in (Action.RETRY, Action.UNKNOWN) else 0),
                 verdict.look_first,
+                verdict.action is Action.HOLD,
             )
+            if verdict.action is Action.DELIVERED:
+                await connection.execute(self._sql.hold_beyond_budget, *claimed.customer, self._pacing.budget)
+            await connection.execute(self._sql.queue_customer, *claimed.customer)
             return await self._settle_account(connection, claimed.open_kfid, verdict)
 
     async def _settle_command(self, connection: Any, claimed: Claimed, verdict: Verdict) -> None:
@@ -210,6 +277,7 @@ class Store:
             self._sql.settle_command, *command, status, verdict.errcode or None, verdict.reason
         )
         if verdict.action in (Action.HOLD, Action.PARK):
+            await connection.execute(self._sql.withdraw_offer, *command)
             reason = verdict.reason
             await connection.execute(
                 self._sql.suspend_others, *claimed.customer, status, verdict.errcode, reason
@@ -251,6 +319,18 @@ class Store:
             self._sql.part_sizes, change.open_kfid, change.external_userid, change.command_id
         )
         return [dict(row) for row in rows]
+
+
+def _first_status(
+    command: SendReply, plan: Plan, rest_msgid: str, fresh: timedelta
+) -> tuple[DeliveryStatus, str]:
+    if not plan.parts:
+        return DeliveryStatus.FAILED, plan.remark
+    if datetime.now(UTC) - command.created_at > fresh:
+        return DeliveryStatus.EXPIRED, "too old to be useful: it came too late"
+    if rest_msgid and command.in_reply_to == (rest_msgid,):
+        return DeliveryStatus.EXPIRED, "the rest of an earlier answer was asked for and is sent instead"
+    return DeliveryStatus.QUEUED, plan.remark
 
 
 def _part_status(claimed: Claimed, verdict: Verdict) -> str:
