@@ -2,90 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from urllib.parse import parse_qs, urlsplit
-
 import pytest
-from kf_wecom.crypto import CallbackCrypto
-from kf_wecom.notice import KfNotice, extract_encrypted, parse_notice
+from kf_wecom.notice import AccountAuthChanged, KfNotice
 
-from tests.fakes.simulator import CORP_ID, SimulatorClient, running_simulator
-
-KEY = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"
-CRYPTO = CallbackCrypto("simtoken01", KEY, CORP_ID)
+from tests.fakes.callback_app import App, connect, listening, progress, reaches
+from tests.fakes.simulator import SimulatorClient, running_simulator
 
 
-class App:
-    """An app's callback URL: verifies and decrypts, and answers with the scripted statuses first."""
-
-    def __init__(self, *statuses: int, delay: float = 0) -> None:
-        self.statuses = list(statuses)
-        self.delay = delay
-        self.notices: list[KfNotice] = []
-        self.bodies: list[bytes] = []
-        self.arrived = asyncio.Event()
-        self.url = ""
-
-    async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while head := (await reader.readuntil(b"\r\n\r\n")).decode():
-                length = int(head.lower().partition("content-length:")[2].partition("\r\n")[0] or 0)
-                status, answer = await self.answer(head, await reader.readexactly(length))
-                reply = f"HTTP/1.1 {status} x\r\ncontent-length: {len(answer)}\r\n\r\n".encode() + answer
-                writer.write(reply)
-                await writer.drain()
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass
-        finally:
-            writer.close()
-
-    async def answer(self, head: str, body: bytes) -> tuple[int, bytes]:
-        method, target, _ = head.split("\r\n")[0].split(" ")
-        query = {name: values[0] for name, values in parse_qs(urlsplit(target).query).items()}
-        encrypted = query["echostr"] if method == "GET" else extract_encrypted(body)
-        CRYPTO.verify(query["msg_signature"], query["timestamp"], query["nonce"], encrypted)
-        message = CRYPTO.decrypt(encrypted)
-        if method == "GET":
-            return 200, message
-        notice = parse_notice(message)
-        assert isinstance(notice, KfNotice)
-        self.bodies.append(message)
-        self.notices.append(notice)
-        self.arrived.set()
-        await asyncio.sleep(self.delay)
-        return (self.statuses.pop(0) if self.statuses else 200), b"success"
-
-
-@asynccontextmanager
-async def listening(app: App) -> AsyncIterator[App]:
-    server = await asyncio.start_server(app.handle, "127.0.0.1", 0)
-    app.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/wecom/callback"
-    try:
-        yield app
-    finally:
-        server.close()
-
-
-async def connect(sim: SimulatorClient, app: App) -> None:
-    await sim.control("PUT", "/control/callback", url=app.url, retry_seconds=0.01)
-
-
-async def reaches(app: App, count: int) -> None:
-    async with asyncio.timeout(30):
-        while len(app.notices) < count:
-            app.arrived.clear()
-            await app.arrived.wait()
-
-
-async def progress(sim: SimulatorClient, chat: object, wanted: str) -> dict[str, object]:
-    async with asyncio.timeout(30):
-        while True:
-            notice = (await chat.transcript())[-1]["notice"]  # type: ignore[attr-defined]
-            if notice["progress"] == wanted:
-                return dict(notice)
-            await asyncio.sleep(0.02)
+def told(app: App) -> list[KfNotice]:
+    """The notices about news."""
+    return [notice for notice in app.notices if isinstance(notice, KfNotice)]
 
 
 async def test_each_message_brings_a_signed_encrypted_notice_with_a_usable_token(
@@ -97,8 +23,8 @@ async def test_each_message_brings_a_signed_encrypted_notice_with_a_usable_token
         await chat.write("一")
         await chat.write("二")
         await reaches(app, 2)
-        assert {notice.open_kfid for notice in app.notices} == {chat.open_kfid}
-        assert (await chat.pull(token=app.notices[0].token))["errcode"] == 0
+        assert {notice.open_kfid for notice in told(app)} == {chat.open_kfid}
+        assert (await chat.pull(token=told(app)[0].token))["errcode"] == 0
         assert (await progress(sim, chat, "delivered"))["tries"] == 1
         body = app.bodies[0].decode()
         assert body.index("<ToUserName>") < body.index("<Token>") < body.index("<OpenKfId>")
@@ -168,7 +94,7 @@ async def test_notices_can_be_lost_and_doubled(sim: SimulatorClient) -> None:
         await sim.control("POST", "/control/faults", kind="notice_doubled")
         await chat.write("doppelt")
         await reaches(app, 2)
-        assert app.notices[0].token != app.notices[1].token
+        assert told(app)[0].token != told(app)[1].token
 
 
 async def test_a_late_notice_is_overtaken(sim: SimulatorClient) -> None:
@@ -179,7 +105,7 @@ async def test_a_late_notice_is_overtaken(sim: SimulatorClient) -> None:
         await one.write()
         await other.write()
         await reaches(app, 2)
-        assert [notice.open_kfid for notice in app.notices] == [other.open_kfid, one.open_kfid]
+        assert [notice.open_kfid for notice in told(app)] == [other.open_kfid, one.open_kfid]
 
 
 async def test_a_notice_without_news_can_be_sent(sim: SimulatorClient) -> None:
@@ -196,3 +122,42 @@ async def test_the_url_comes_from_the_settings() -> None:
     ):
         await (await sim.chat()).write()
         await reaches(app, 1)
+
+
+async def test_by_switch_one_notice_stands_for_a_batch(sim: SimulatorClient) -> None:
+    async with listening(App()) as app:
+        await connect(sim, app)
+        await sim.control("PATCH", "/control/switches", notice_batch_seconds=1.0)
+        one, other = await sim.chat(0), await sim.chat(1)
+        for _ in range(3):
+            await one.write()
+        await other.write()
+        await reaches(app, 2)
+        await one.write("eine neue")
+        await reaches(app, 3)
+        assert [notice.open_kfid for notice in told(app)].count(one.open_kfid) == 2
+        written = [line for line in await one.transcript() if line["direction"] == "customer"]
+        assert all(line["notice"]["progress"] == "delivered" for line in written[:3])
+
+
+@pytest.mark.parametrize(("resigned", "nonces"), [(True, 2), (False, 1)])
+async def test_whether_another_try_is_signed_anew_is_a_switch(
+    sim: SimulatorClient, resigned: bool, nonces: int
+) -> None:
+    async with listening(App(503)) as app:
+        await connect(sim, app)
+        await sim.control("PATCH", "/control/switches", notice_retry_resigned=resigned)
+        await (await sim.chat()).write()
+        await reaches(app, 2)
+        assert len(set(app.nonces)) == nonces
+
+
+async def test_an_account_that_is_taken_or_granted_is_told_once(sim: SimulatorClient) -> None:
+    async with listening(App()) as app:
+        await connect(sim, app)
+        account = await sim.account()
+        for granted, told_so_far in ((False, 1), (False, 1), (True, 2)):
+            await sim.control("PATCH", f"/control/accounts/{account}", granted=granted)
+            await reaches(app, told_so_far)
+        assert app.notices == [AccountAuthChanged((), (account,)), AccountAuthChanged((account,), ())]
+        assert b"<FromUserName><![CDATA[sys]]></FromUserName>" in app.bodies[0]

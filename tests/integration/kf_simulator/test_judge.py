@@ -37,6 +37,44 @@ async def test_the_same_words_twice_to_one_message_are_a_duplicate_answer(sim: S
     assert "Antwort" not in str(judged)
 
 
+async def test_a_second_answer_to_one_message_is_counted_where_one_is_expected(sim: SimulatorClient) -> None:
+    await sim.control("PATCH", "/control/switches", answers_per_message=1)
+    chat = await spoken(sim)
+    await chat.send("eine Antwort")
+    await chat.send("eine ganz andere Antwort", msgid="m2")
+    assert (await sim.judge())["examples"][0]["msgid"] == "m2"
+    await chat.write("noch eine Frage")
+    await chat.send("noch eine Antwort")
+    assert await broken(sim) == {"second_answer": 1}
+
+
+async def test_a_text_over_2048_bytes_is_counted_however_it_is_sent(sim: SimulatorClient) -> None:
+    chat = await sim.chat()
+    code = (await chat.enter())["body"]["welcome_code"]
+    text = {"msgtype": "text", "text": {"content": "好" * 683}}
+    assert (await sim.api("send_msg_on_event", code=code, **text))["errcode"] == 45002
+    await chat.write()
+    await chat.send("好" * 683)
+    assert await broken(sim) == {"oversize_text": 2}
+
+
+async def test_every_call_is_recorded_with_its_errcode_and_ids(sim: SimulatorClient) -> None:
+    chat = await spoken(sim)
+    await chat.send("geheim", msgid="m1")
+    await chat.send("geheim", msgid="m/1")
+    await chat.state()
+    calls = await sim.control("GET", "/judge/calls")
+    assert [(call["api"], call["errcode"]) for call in calls] == [
+        ("gettoken", 0),
+        ("send_msg", 0),
+        ("send_msg", 40058),
+        ("service_state/get", 0),
+    ]
+    assert (calls[1]["external_userid"], calls[1]["msgid"]) == (chat.external_userid, "m1")
+    assert "geheim" not in str(calls)
+    assert len(await sim.control("GET", "/judge/calls?api=send_msg&errcode=40058")) == 1
+
+
 async def test_another_message_under_a_used_msgid_is_reuse(sim: SimulatorClient) -> None:
     chat = await spoken(sim)
     await chat.send("eins", msgid="m1")

@@ -17,6 +17,11 @@ def menu(*items: dict[str, Any]) -> dict[str, Any]:
 CLICK = {"type": "click", "click": {"id": "1", "content": "好"}}
 
 
+async def token(sim: SimulatorClient) -> str:
+    """A Token for pulls that must not count as made without one."""
+    return str((await sim.control("POST", "/control/callback/tokens"))["token"])
+
+
 async def test_a_message_reaches_the_customer_and_makes_the_session_the_assistants(
     sim: SimulatorClient,
 ) -> None:
@@ -235,6 +240,35 @@ async def test_a_code_does_not_use_up_the_quota(sim: SimulatorClient) -> None:
     await chat.write()
     await welcome(sim, code)
     assert [(await chat.send(str(n)))["errcode"] for n in range(5)] == [0] * 5
+
+
+async def test_a_code_uses_up_the_quota_by_switch(sim: SimulatorClient) -> None:
+    await sim.control("PATCH", "/control/switches", event_sends_count=True, quota_per_message=1)
+    chat = await sim.chat()
+    await chat.write()
+    code = (await chat.enter())["body"]["welcome_code"]
+    text = {"msgtype": "text", "text": {"content": "x"}}
+    assert (await sim.api("send_msg_on_event", code=code, **text))["errcode"] == 0
+    assert (await chat.send())["errcode"] == 95001
+
+
+async def test_the_order_of_the_checks_is_a_switch(sim: SimulatorClient) -> None:
+    chat = await sim.chat()
+    for order, errcode in ((["window", "state", "quota"], 95002), (["state", "window", "quota"], 95018)):
+        await sim.control("PATCH", "/control/switches", check_order=order)
+        assert (await chat.send())["errcode"] == errcode
+
+
+async def test_by_switch_a_breach_is_told_later_as_a_failed_message(sim: SimulatorClient) -> None:
+    await sim.control("PATCH", "/control/switches", breach_reported="later", quota_per_message=1)
+    chat = await sim.chat()
+    await chat.write()
+    assert [(await chat.send(msgid=f"m{n}"))["errcode"] for n in range(2)] == [0, 0]
+    async with asyncio.timeout(30):
+        while (last := (await chat.pull(token=await token(sim)))["msg_list"][-1])["msgtype"] != "event":
+            await asyncio.sleep(0.1)
+    assert (last["event"]["fail_msgid"], last["event"]["fail_type"]) == ("m1", 6)
+    assert (await sim.judge())["broken"] == {"over_quota": 1}
 
 
 async def test_sends_at_the_same_time_all_arrive(sim: SimulatorClient) -> None:

@@ -47,6 +47,12 @@ async def test_an_uncertain_transition_is_a_switch(sim: SimulatorClient) -> None
     assert (await chat.trans(1))["errcode"] == 0
 
 
+async def test_the_errcode_of_a_change_out_of_an_ended_session_is_a_switch(sim: SimulatorClient) -> None:
+    await sim.control("PATCH", "/control/switches", ended_transition_errcode=95013)
+    chat = await in_state(sim, 4)
+    assert (await chat.trans(1))["errcode"] == 95013
+
+
 async def test_only_a_serving_servicer_can_be_given_a_chat(sim: SimulatorClient) -> None:
     chat = await in_state(sim, 1)
     assert (await chat.trans(3))["errcode"] == 40058

@@ -116,6 +116,14 @@ async def test_a_bad_cursor_is_refused(sim: SimulatorClient, cursor: str) -> Non
     assert (await (await sim.chat()).pull(cursor=cursor))["errcode"] == 40058
 
 
+async def test_the_errcodes_of_both_are_switches(sim: SimulatorClient) -> None:
+    changes = {"missing_open_kfid_errcode": 40063, "bad_cursor_errcode": 40035}
+    await sim.control("PATCH", "/control/switches", **changes)
+    chat = await sim.chat()
+    assert (await sim.api("sync_msg"))["errcode"] == 40063
+    assert (await chat.pull(cursor="bad"))["errcode"] == 40035
+
+
 async def test_a_limit_over_1000_is_clamped_or_by_switch_refused(sim: SimulatorClient) -> None:
     chat = await sim.chat()
     assert (await chat.pull(limit=1001))["errcode"] == 0
