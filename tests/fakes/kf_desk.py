@@ -11,6 +11,8 @@ from typing import Any
 from tests.fakes.wecom_api import Asked, Raw, WecomApi, as_json
 
 SEND_MSG = "/cgi-bin/kf/send_msg"
+SEND_ON_EVENT = "/cgi-bin/kf/send_msg_on_event"
+SERVICERS = "/cgi-bin/kf/servicer/list"
 STATE_GET = "/cgi-bin/kf/service_state/get"
 STATE_TRANS = "/cgi-bin/kf/service_state/trans"
 

@@ -4,18 +4,19 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
 import asyncpg
 from kf_contracts import streams
+from kf_contracts.commands import Command, EndSession, HandOver, SendOnEvent
 from kf_contracts.events import DeadLetter, DeliveryChanged, MessageReceived, SendReply
 from kf_runtime import nats as kf_nats
 from kf_runtime import postgres
 from kf_sender.__main__ import serve
 from kf_sender.pacing import Pacing
-from kf_sender.plan import plan
+from kf_sender.plan import plan_of
 from kf_sender.settings import Settings
 from kf_sender.store import SCHEMA, Store
 from nats.aio.client import Client
@@ -46,6 +47,27 @@ def command(command_id: str, customer: str = "wmA", text: str = "", **fields: An
     return SendReply.model_validate(values | fields)
 
 
+def addressed(command_id: str, customer: str, fields: dict[str, Any]) -> dict[str, Any]:
+    return {"command_id": command_id, "open_kfid": OPEN_KFID, "external_userid": customer, **fields}
+
+
+def welcome(command_id: str, customer: str = "wmA", lives: float = 20.0, **fields: Any) -> SendOnEvent:
+    """A welcome whose code, named after it, lives so many seconds."""
+    expires_at = datetime.now(UTC) + timedelta(seconds=lives)
+    values = {"code": f"code-{command_id}", "text": "欢迎", "expires_at": expires_at} | fields
+    return SendOnEvent.model_validate(addressed(command_id, customer, values))
+
+
+def hand_over(command_id: str, customer: str = "wmA", **fields: Any) -> HandOver:
+    """A wish for a human."""
+    return HandOver.model_validate(addressed(command_id, customer, fields))
+
+
+def end_session(command_id: str, customer: str = "wmA", **fields: Any) -> EndSession:
+    """A wish to end."""
+    return EndSession.model_validate(addressed(command_id, customer, fields))
+
+
 @dataclass
 class Office:
     """Where senders work: the servers' addresses, a client for the streams, and the replicas that run."""
@@ -74,7 +96,7 @@ class Office:
         self.running.append(replica)
         return replica
 
-    async def publish(self, *commands: SendReply, msg_id: str = "") -> None:
+    async def publish(self, *commands: Command, msg_id: str = "") -> None:
         """Put commands on KF_OUTBOUND in this order."""
         for each in commands:
             await kf_nats.publish(
@@ -125,12 +147,12 @@ class Office:
             while not await self.row(sql, customer, msgid):
                 await asyncio.sleep(0.03)
 
-    async def store(self, *commands: SendReply) -> None:
+    async def store(self, *commands: Command) -> None:
         """Put commands into the ledger without a replica's intake."""
         pool = await postgres.connect(self.database_url, SCHEMA, max_size=1)
         try:
             for each in commands:
-                await Store(pool, FAST).accept(each, plan(each.text, 4), {})
+                await Store(pool, FAST).accept(each, plan_of(each, 4), {})
         finally:
             await pool.close()
 

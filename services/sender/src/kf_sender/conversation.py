@@ -88,9 +88,13 @@ class Conversation:
     async def _happened(self, event: MessageReceived, body: models.EventBody) -> str | None:
         customer = (event.open_kfid, event.external_userid)
         match body:
-            case models.SessionStatusChange(change_type=change):
+            case models.SessionStatusChange(change_type=change, new_servicer_userid=taker):
                 ended = change == _ENDED
                 await self._store.session_changed(*customer, ended=ended, at=event.send_time)
+                if ended:
+                    await self._store.session_over(*customer)
+                elif taker:
+                    await self._store.session_given(*customer, taker)
                 return "session_ended" if ended else "session_taken"
             case models.MsgSendFail(fail_msgid=failed, fail_type=fail_type):
                 return await self._send_failed(customer, failed, send_failure(fail_type))

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 
 import structlog
+from kf_contracts.commands import SendOnEvent
 from kf_runtime import telemetry
 from kf_runtime.logging import hashed
 from kf_runtime.postgres import TRANSIENT
@@ -19,6 +20,7 @@ from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
 from kf_sender import verdict as judge
 from kf_sender.pacing import Pacing
+from kf_sender.sessions import Sessions
 from kf_sender.store import Claimed, Settled, Store
 from kf_sender.verdict import Action, Verdict
 
@@ -58,6 +60,7 @@ class Courier:
         self._sends = sends
         self._states = states
         self._pacing = pacing
+        self._sessions = Sessions(store, sends, states, pacing)
 
     async def deliver(self, claimed: Claimed, began: float) -> None:
         """Make the attempt that was claimed at `began` (the loop's clock) and record how it ended."""
@@ -113,6 +116,29 @@ class Courier:
             task.cancel()
 
     async def _attempt(self, claimed: Claimed) -> Verdict:
+        match claimed.kind:
+            case "send_on_event":
+                return await self._on_event(claimed)
+            case "hand_over":
+                return await self._sessions.hand_over(claimed)
+            case "end_session":
+                return await self._sessions.end(claimed)
+            case _:
+                return await self._reply(claimed)
+
+    async def _on_event(self, claimed: Claimed) -> Verdict:
+        code = SendOnEvent.decode((claimed.payload or "").encode()).code
+        try:
+            await self._sends.send_msg_on_event(
+                code=code, content=Text(content=claimed.text), msgid=claimed.msgid
+            )
+        except WecomError as error:
+            return judge.of_event_send(
+                error, attempts=claimed.attempt, mends=claimed.mends, pacing=self._pacing
+            )
+        return replace(judge.DELIVERED, look_first=None)
+
+    async def _reply(self, claimed: Claimed) -> Verdict:
         if claimed.look_first:
             seen = await self._judged_by_state(claimed, None)
             if seen.action is not Action.RETRY:

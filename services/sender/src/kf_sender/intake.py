@@ -4,7 +4,8 @@ import asyncio
 
 import structlog
 from kf_contracts import subjects
-from kf_contracts.events import DeadLetter, PayloadError, SendReply
+from kf_contracts.commands import Command, decode_command
+from kf_contracts.events import DeadLetter, PayloadError
 from kf_contracts.streams import KF_OUTBOUND
 from kf_runtime import telemetry
 from kf_runtime.logging import hashed
@@ -14,7 +15,7 @@ from nats.aio.msg import Msg
 from nats.js import JetStreamContext
 from opentelemetry import trace
 
-from kf_sender.plan import plan
+from kf_sender.plan import plan_of
 from kf_sender.store import Store
 
 SERVICE = "sender"
@@ -60,10 +61,11 @@ class Intake:
         self._wake.set()
         return Done()
 
-    async def _store_it(self, command: SendReply) -> None:
-        planned = plan(command.text, self._budget)
+    async def _store_it(self, command: Command) -> None:
+        planned = plan_of(command, self._budget)
         facts: dict[str, str | int] = {
             "command_id": command.command_id,
+            "kind": command.kind,
             "turn_id": command.turn_id,
             "open_kfid": command.open_kfid,
             "customer": hashed(command.external_userid),
@@ -87,11 +89,11 @@ class Intake:
         )
 
 
-def read(data: bytes) -> SendReply:
+def read(data: bytes) -> Command:
     """A command that can be stored and reported about; PayloadError otherwise."""
-    command = SendReply.decode(data)
+    command = decode_command(data)
     if not subjects.is_open_kfid(command.open_kfid):
-        raise PayloadError("SendReply: open_kfid: cannot be an open_kfid")
+        raise PayloadError("Command: open_kfid: cannot be an open_kfid")
     if not command.external_userid or "\x00" in command.external_userid + command.turn_id:
-        raise PayloadError("SendReply: external_userid, turn_id: empty or with a NUL")
+        raise PayloadError("Command: external_userid, turn_id: empty or with a NUL")
     return command

@@ -5,6 +5,8 @@ import hashlib
 import json
 from dataclasses import dataclass, field
 
+from kf_contracts.commands import Command, EndSession, HandOver, SendOnEvent
+from kf_contracts.events import SendReply
 from kf_wecom.content import TEXT_MAX_BYTES
 
 from kf_sender import splitter
@@ -14,9 +16,11 @@ OFFER = "\n\n（内容较长，回复“继续”查看后面的部分）"
 CLOSING = "\n\n内容较长，以上为主要部分，如需更多请告诉我具体想了解哪一步。"
 BLANK = "the text is blank: there is nothing to send"
 PAGES_MOST = 5
+# A part must have a text; this one is never sent.
+NOTHING_TO_SAY = "-"
 
 _WANTS_REST = frozenset(
-    (
+    [
         "继续",
         "请继续",
         "继续说",
@@ -28,8 +32,13 @@ _WANTS_REST = frozenset(
         "更多",
         "看更多",
         "还有呢",
-    )
-    + ("然后呢", "continue", "pleasecontinue", "more", "next", "goon")
+        "然后呢",
+        "continue",
+        "pleasecontinue",
+        "more",
+        "next",
+        "goon",
+    ]
 )
 
 
@@ -67,6 +76,25 @@ def _shortened(text: str, parts: list[str], most: int) -> Plan:
         (*kept, last),
         f"shortened: {total} bytes do not fit in {most} messages, about {left_out} left out",
     )
+
+
+def plan_of(command: Command, budget: int) -> Plan:
+    """The messages of any command; a notice is one message, whatever its length."""
+    match command:
+        case SendReply():
+            return plan(command.text, budget)
+        case SendOnEvent():
+            text = fitting(command.text)
+            return Plan((text,)) if text else Plan((), BLANK)
+        case HandOver():
+            return Plan((fitting(command.notice) or NOTHING_TO_SAY,))
+        case EndSession():
+            return Plan((fitting(command.farewell) or NOTHING_TO_SAY,))
+
+
+def fitting(text: str) -> str:
+    """As much of a text as one message takes."""
+    return splitter.shorten(text.replace("\x00", ""), TEXT_MAX_BYTES)
 
 
 def wants_rest(text: str) -> bool:

@@ -149,3 +149,34 @@ UPDATE delivery_change SET published_at = clock_timestamp() WHERE id = $1
 SELECT part_no, status, attempts, octet_length(text) AS bytes
 FROM part WHERE open_kfid = $1 AND external_userid = $2 AND command_id = $3
 ORDER BY part_no
+
+-- name: least_busy
+-- Fewest open sessions first, then who has waited longest for one.
+SELECT wanted.servicer_userid
+FROM unnest($1::text[]) AS wanted (servicer_userid)
+LEFT JOIN servicer s USING (servicer_userid)
+LEFT JOIN LATERAL (
+    SELECT count(*) AS sessions FROM servicer_session o
+    WHERE o.servicer_userid = wanted.servicer_userid AND o.since > clock_timestamp() - interval '48 hours'
+) AS open ON true
+ORDER BY open.sessions, s.given_at NULLS FIRST, wanted.servicer_userid
+
+-- name: keep_code
+UPDATE part SET code = $5, text = $6
+WHERE open_kfid = $1 AND external_userid = $2 AND command_id = $3 AND part_no = $4
+
+-- name: session_given
+WITH given AS (
+    INSERT INTO servicer_session (open_kfid, external_userid, servicer_userid) VALUES ($1, $2, $3)
+    ON CONFLICT (open_kfid, external_userid)
+    DO UPDATE SET servicer_userid = excluded.servicer_userid, since = excluded.since
+)
+INSERT INTO servicer (servicer_userid, given_at) VALUES ($3, clock_timestamp())
+ON CONFLICT (servicer_userid) DO UPDATE SET given_at = excluded.given_at
+
+-- name: session_over
+DELETE FROM servicer_session WHERE open_kfid = $1 AND external_userid = $2
+
+-- name: code_of
+SELECT code FROM part
+WHERE open_kfid = $1 AND external_userid = $2 AND command_id = $3 AND part_no = $4

@@ -1,6 +1,6 @@
 """The settings of the sender, one flat class."""
 
-from kf_runtime.settings import ServiceSettings
+from kf_runtime.settings import NATS_URL_REMEDY, POSTGRES_URL_REMEDY, NatsUrl, PostgresUrl, ServiceSettings
 from pydantic import Field, SecretStr
 
 
@@ -23,15 +23,13 @@ class Settings(ServiceSettings):
         description="WeCom's API host, or the simulator's.",
         json_schema_extra={"remedy": "Use http(s)://host[:port], or leave it out for WeCom itself."},
     )
-    database_url: SecretStr = Field(
-        min_length=1,
-        description="PostgreSQL that keeps the ledger.",
-        json_schema_extra={"remedy": "Set it to postgresql://user:password@host:5432/database."},
+    database_url: PostgresUrl = Field(
+        description="PostgreSQL that keeps the ledger.", json_schema_extra={"remedy": POSTGRES_URL_REMEDY}
     )
-    nats_url: str = Field(
-        min_length=1,
-        description="The NATS server with JetStream.",
-        json_schema_extra={"remedy": "Set it to nats://host:4222."},
+    nats_url: NatsUrl = Field(
+        default="nats://127.0.0.1:4222",
+        description="The NATS server(s) with JetStream.",
+        json_schema_extra={"remedy": NATS_URL_REMEDY},
     )
     kf_nats_replicas: int = Field(
         default=1, ge=1, le=5, description="Copies of each stream: 1 on one machine, 3 in a cluster."

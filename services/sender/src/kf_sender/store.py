@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from kf_contracts.commands import Command, SendOnEvent
 from kf_contracts.events import DeliveryStatus, SendReply
 from kf_runtime import postgres
 from kf_runtime.postgres import Pool
@@ -16,6 +17,7 @@ from kf_sender.plan import OFFER, Plan, msgid
 from kf_sender.verdict import Action, SharedPause, Verdict
 
 SCHEMA = "sender"
+_URGENT, _ORDINARY = 0, 1
 
 _STATUS_OF = {
     Action.DELIVERED: DeliveryStatus.SENT,
@@ -105,7 +107,7 @@ class Store:
         """Whether PostgreSQL answers."""
         return bool(await self._pool.fetchval("SELECT true"))
 
-    async def accept(self, command: SendReply, plan: Plan, carrier: dict[str, str]) -> bool:
+    async def accept(self, command: Command, plan: Plan, carrier: dict[str, str]) -> bool:
         """Store a command with its parts and queue it; False when it was there already.
 
         A plan without parts is stored as failed, an answer to "continue" as expired: the rest of the earlier
@@ -128,8 +130,8 @@ class Store:
                 json.dumps(carrier),
                 command.created_at,
                 command.kind,
-                1,
-                None,
+                _URGENT if isinstance(command, SendOnEvent) else _ORDINARY,
+                command.expires_at if isinstance(command, SendOnEvent) else None,
             )
             if stored is None:
                 return False
@@ -180,6 +182,29 @@ class Store:
     async def expire(self) -> int:
         """End what waited too long to be useful; how many."""
         return len(await self._pool.fetch(self._sql.expire_commands, _seconds(self._pacing.fresh)))
+
+    async def least_busy(self, servicer_userids: Sequence[str]) -> list[str]:
+        """These servicers, who has the fewest open sessions first, then who has waited longest."""
+        rows = await self._pool.fetch(self._sql.least_busy, list(servicer_userids))
+        return [row["servicer_userid"] for row in rows]
+
+    async def session_given(self, open_kfid: str, external_userid: str, servicer_userid: str) -> None:
+        """A servicer has the session now."""
+        await self._pool.execute(self._sql.session_given, open_kfid, external_userid, servicer_userid)
+
+    async def session_over(self, open_kfid: str, external_userid: str) -> None:
+        """No servicer has the session any more."""
+        await self._pool.execute(self._sql.session_over, open_kfid, external_userid)
+
+    async def keep_code(self, claimed: Claimed, code: str, text: str) -> None:
+        """What WeCom gave for a notice, and its words: they are known nowhere else."""
+        command = (*claimed.customer, claimed.command_id, claimed.part_no)
+        await self._pool.execute(self._sql.keep_code, *command, code, text)
+
+    async def code_of(self, claimed: Claimed) -> str:
+        """The code that an earlier attempt was given; empty without one."""
+        command = (*claimed.customer, claimed.command_id, claimed.part_no)
+        return str(await self._pool.fetchval(self._sql.code_of, *command))
 
     async def unpark(self, claimed: Claimed) -> bool:
         """The session is free again: the drafts go on; whether there were any."""
@@ -322,13 +347,13 @@ class Store:
 
 
 def _first_status(
-    command: SendReply, plan: Plan, rest_msgid: str, fresh: timedelta
+    command: Command, plan: Plan, rest_msgid: str, fresh: timedelta
 ) -> tuple[DeliveryStatus, str]:
     if not plan.parts:
         return DeliveryStatus.FAILED, plan.remark
     if datetime.now(UTC) - command.created_at > fresh:
         return DeliveryStatus.EXPIRED, "too old to be useful: it came too late"
-    if rest_msgid and command.in_reply_to == (rest_msgid,):
+    if isinstance(command, SendReply) and rest_msgid and command.in_reply_to == (rest_msgid,):
         return DeliveryStatus.EXPIRED, "the rest of an earlier answer was asked for and is sent instead"
     return DeliveryStatus.QUEUED, plan.remark
 

@@ -17,6 +17,8 @@ from kf_wecom.replies import ServiceState
 from kf_sender.pacing import Pacing
 
 SEND_MSG = "/cgi-bin/kf/send_msg"
+SEND_ON_EVENT = "/cgi-bin/kf/send_msg_on_event"
+_SENDS = (SEND_MSG, SEND_ON_EVENT)
 MENDS_MOST = 3
 CRASHES_MOST = 10
 _TOO_OFTEN = 45009
@@ -101,15 +103,22 @@ def of_send(error: WecomError, *, attempts: int, mends: int, pacing: Pacing) -> 
         return _of_answer(error, attempts, mends, pacing)
     pause = pacing.backoff(attempts)
     # Before the send there may be a gettoken call: its doubts are none about the message.
-    ambiguous = isinstance(error, AmbiguousError) and error.api == SEND_MSG
+    ambiguous = isinstance(error, AmbiguousError) and error.api in _SENDS
     action = Action.UNKNOWN if ambiguous else Action.RETRY
     return Verdict(action, str(error), pause_seconds=pause, counted=ambiguous)
 
 
+def of_event_send(error: WecomError, *, attempts: int, mends: int, pacing: Pacing) -> Verdict:
+    """Judge a send_msg_on_event that did not succeed: a code that is refused is refused for good."""
+    verdict = of_send(error, attempts=attempts, mends=mends, pacing=pacing)
+    hopeless = verdict.action in (Action.INSPECT, Action.HOLD)
+    return replace(verdict, action=Action.FAIL) if hopeless else verdict
+
+
 def _of_answer(error: ApiError, attempts: int, mends: int, pacing: Pacing) -> Verdict:
     action = ACTION_OF[error.error_class]
-    verdict = Verdict(action, str(error), error.code, counted=error.api == SEND_MSG)
-    if error.entry.refresh_once and mends == 0 and error.api == SEND_MSG:
+    verdict = Verdict(action, str(error), error.code, counted=error.api in _SENDS)
+    if error.entry.refresh_once and mends == 0 and error.api in _SENDS:
         return replace(verdict, action=Action.RETRY, mended=True)
     match action:
         case Action.DELIVERED:

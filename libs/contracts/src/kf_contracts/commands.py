@@ -1,0 +1,74 @@
+"""The commands on KF_OUTBOUND: each asks the sender for one effect, and its id makes a repeat harmless."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, Field, TypeAdapter, ValidationError
+
+from kf_contracts.events import SCHEMA_VERSION, Payload, PayloadError, SendReply
+
+
+class _Addressed(Payload):
+    command_id: str = Field(pattern=r"^[0-9A-Za-z_-]{1,64}$")
+    """Idempotency key, as in SendReply."""
+    open_kfid: str
+    external_userid: str = Field(repr=False)
+    turn_id: str = ""
+    in_reply_to: tuple[str, ...] = ()
+    created_at: AwareDatetime = Field(default_factory=lambda: datetime.now(UTC))
+
+
+class SendOnEvent(_Addressed):
+    """Send the one message that a welcome_code or an end code allows, before all else (wecom-kf-api §5)."""
+
+    kind: Literal["send_on_event"] = "send_on_event"
+    code: str = Field(repr=False, min_length=1)
+    text: str = Field(repr=False, min_length=1)
+    """What does not fit into 2048 bytes is cut at a sentence."""
+    expires_at: AwareDatetime
+    """The event's send_time and 20 s, or 48 h for a msg_code of the pool or a servicer."""
+
+
+class HandOver(_Addressed):
+    """Give the session to a servicer who is serving, else to the pool, else tell the customer the truth."""
+
+    kind: Literal["hand_over"] = "hand_over"
+    servicer_userids: tuple[str, ...] = ()
+    """Only these may get it; empty: any servicer of the account."""
+    to_pool: bool = True
+    """Whether the waiting pool may have it when no servicer can."""
+    notice: str = Field("已为您转接人工客服，请稍候。", min_length=1, repr=False)
+    """Said when a servicer has got the session."""
+    waiting_notice: str = Field("已为您转接人工客服，正在排队等待接入，请稍候。", min_length=1, repr=False)
+    """Said when the pool has got it."""
+    apology: str = Field(
+        "抱歉，现在没有人工客服在线。您可以继续向我提问，或稍后再试。", min_length=1, repr=False
+    )
+    """Said when nobody can take it."""
+
+
+class EndSession(_Addressed):
+    """End the session unless a servicer has it, with a farewell through the end code if there is one."""
+
+    kind: Literal["end_session"] = "end_session"
+    farewell: str = Field("", repr=False)
+
+
+Command = SendReply | SendOnEvent | HandOver | EndSession
+_ANY: TypeAdapter[Command] = TypeAdapter(Annotated[Command, Field(discriminator="kind")])
+
+
+def decode_command(data: bytes) -> Command:
+    """Read whatever command a message of KF_OUTBOUND holds.
+
+    Raises:
+        PayloadError: as Payload.decode.
+    """
+    try:
+        command = _ANY.validate_json(data)
+    except ValidationError as error:
+        faults = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'body'}: {e['type']}" for e in error.errors())
+        raise PayloadError(f"Command: {faults}") from None
+    if command.schema_version > SCHEMA_VERSION:
+        raise PayloadError(f"Command: schema_version {command.schema_version} is newer than this reader")
+    return command

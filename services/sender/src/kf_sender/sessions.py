@@ -1,0 +1,149 @@
+"""Handover and end of a session: who gets it, what the customer is told, never away from a human."""
+
+from dataclasses import replace
+
+from kf_contracts.commands import EndSession, HandOver
+from kf_wecom.client import WecomClient
+from kf_wecom.content import Text
+from kf_wecom.errcodes import ErrorClass
+from kf_wecom.errors import ApiError, WecomError
+
+from kf_sender import verdict as judge
+from kf_sender.pacing import Pacing
+from kf_sender.plan import fitting
+from kf_sender.store import Claimed, Store
+from kf_sender.verdict import Action, Verdict
+
+_POOL, _HUMAN, _ENDED = 2, 3, 4
+_TRIED_MOST = 5
+"""Servicers asked in one attempt."""
+
+
+class Sessions:
+    """Carries out HandOver and EndSession; `sends` makes the calls that customers see."""
+
+    def __init__(self, store: Store, sends: WecomClient, states: WecomClient, pacing: Pacing) -> None:
+        self._store = store
+        self._sends = sends
+        self._states = states
+        self._pacing = pacing
+
+    async def hand_over(self, claimed: Claimed) -> Verdict:
+        """Servicer, else pool, else the truth; what was done in an earlier attempt is not done again."""
+        command = HandOver.decode((claimed.payload or "").encode())
+        code = await self._store.code_of(claimed)
+        if code:
+            return await self._notice(claimed, code, look_first=True)
+        try:
+            state = (await self._states.service_state_get(**_chat(claimed))).service_state
+            if state in (_POOL, _HUMAN):
+                return _done("a human or the pool has the session already", look_first=True)
+            if state == _ENDED:
+                reason = "the session has ended: the handover waits until the customer speaks"
+                return replace(judge.NOT_TRIED, action=Action.HOLD, reason=reason)
+            found = await self._give_away(claimed, command)
+        except WecomError as error:
+            return judge.of_lookup(error, None, attempts=claimed.attempt, pacing=self._pacing)
+        if found is None:
+            return await self._say_sorry(claimed, command)
+        code, notice = found
+        await self._store.keep_code(claimed, code, notice)
+        if not code:
+            return _done("handed over; WeCom gave no code for a notice", look_first=True)
+        return await self._notice(replace(claimed, text=notice), code, look_first=True)
+
+    async def end(self, claimed: Claimed) -> Verdict:
+        """End the session; one that has ended is a success, one that a human has is left alone."""
+        command = EndSession.decode((claimed.payload or "").encode())
+        code = await self._store.code_of(claimed)
+        try:
+            if not code:
+                state = (await self._states.service_state_get(**_chat(claimed))).service_state
+                if state == _ENDED:
+                    return _done("the session had ended before", look_first=False)
+                if state in (_POOL, _HUMAN):
+                    reason = f"a human or the pool has the session (state {state}): not ended over them"
+                    return replace(judge.NOT_TRIED, action=Action.FAIL, reason=reason, look_first=True)
+                code = await self._ended(claimed)
+        except WecomError as error:
+            return judge.of_lookup(error, None, attempts=claimed.attempt, pacing=self._pacing)
+        if not code or not command.farewell:
+            return _done("ended", look_first=False)
+        await self._store.keep_code(claimed, code, claimed.text)
+        return await self._notice(claimed, code, look_first=False)
+
+    async def _ended(self, claimed: Claimed) -> str:
+        """The end code; empty when somebody else ended the session meanwhile (95016)."""
+        try:
+            return await self._states.service_state_trans(**_chat(claimed), service_state=_ENDED)
+        except ApiError as error:
+            if error.error_class is not ErrorClass.STATE:
+                raise
+            if (await self._states.service_state_get(**_chat(claimed))).service_state != _ENDED:
+                raise
+            return ""
+
+    async def _give_away(self, claimed: Claimed, command: HandOver) -> tuple[str, str] | None:
+        """The msg_code and the words that go with who has got the session; None when nobody could."""
+        serving = [s.userid for s in await self._states.servicer_list(claimed.open_kfid) if s.is_serving]
+        wanted = [u for u in serving if not command.servicer_userids or u in command.servicer_userids]
+        for userid in (await self._store.least_busy(wanted))[:_TRIED_MOST]:
+            code = await self._trans(claimed, _HUMAN, userid)
+            if code is not None:
+                await self._store.session_given(claimed.open_kfid, claimed.external_userid, userid)
+                return code, fitting(command.notice)
+        code = await self._trans(claimed, _POOL) if command.to_pool else None
+        return None if code is None else (code, fitting(command.waiting_notice))
+
+    async def _trans(self, claimed: Claimed, state: int, servicer_userid: str = "") -> str | None:
+        """The code; None when this servicer, or the pool, cannot take the session."""
+        try:
+            return await self._states.service_state_trans(
+                **_chat(claimed), service_state=state, servicer_userid=servicer_userid
+            )
+        except ApiError as error:
+            if error.error_class is ErrorClass.SERVICER or (
+                state == _POOL and error.error_class in (ErrorClass.STATE, ErrorClass.PAYLOAD)
+            ):
+                return None
+            raise
+
+    async def _notice(self, claimed: Claimed, code: str, *, look_first: bool) -> Verdict:
+        """The words that the code allows; without them the session has changed hands all the same."""
+        try:
+            await self._sends.send_msg_on_event(
+                code=code, content=Text(content=claimed.text), msgid=claimed.msgid
+            )
+        except WecomError as error:
+            refused = judge.of_event_send(
+                error, attempts=claimed.attempt, mends=claimed.mends, pacing=self._pacing
+            )
+            if refused.action is not Action.FAIL:
+                return refused
+            reason = f"the session changed hands, but its notice was refused: {refused.reason}"
+            return replace(_done(reason, look_first=look_first), counted=True)
+        return replace(judge.DELIVERED, look_first=look_first)
+
+    async def _say_sorry(self, claimed: Claimed, command: HandOver) -> Verdict:
+        try:
+            await self._sends.send_msg(
+                touser=claimed.external_userid,
+                open_kfid=claimed.open_kfid,
+                content=Text(content=fitting(command.apology)),
+                msgid=claimed.msgid,
+            )
+        except WecomError as error:
+            refused = judge.of_send(error, attempts=claimed.attempt, mends=claimed.mends, pacing=self._pacing)
+            # The state decides again at the next attempt.
+            pause = self._pacing.backoff(claimed.attempt)
+            again = replace(refused, action=Action.RETRY, pause_seconds=pause)
+            return again if refused.action is Action.INSPECT else refused
+        return replace(judge.DELIVERED, reason="nobody could take the session: the customer was told so")
+
+
+def _chat(claimed: Claimed) -> dict[str, str]:
+    return {"open_kfid": claimed.open_kfid, "external_userid": claimed.external_userid}
+
+
+def _done(reason: str, *, look_first: bool) -> Verdict:
+    return replace(judge.DELIVERED, reason=reason, counted=False, look_first=look_first)
