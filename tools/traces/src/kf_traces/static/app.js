@@ -4,12 +4,13 @@ import { Detail } from "./detail.js";
 import { $, el } from "./dom.js";
 import { switchLanguage, t, translate } from "./i18n.js";
 import { TraceList } from "./list.js";
-import { duration, shortService } from "./model.js";
+import { duration, shortAccount, shortService } from "./model.js";
 import { Waterfall } from "./waterfall.js";
 
 const REFRESH_MS = 2000;
 const SLOW_MS = [200, 500, 1000, 3000, 10000, 30000];
-const FILTERS = ["q", "service", "min_ms"];
+const FILTERS = ["q", "account", "service", "min_ms"];
+const TOGGLES = { errors: ["status", "error"], unanswered: ["unanswered", "1"] };
 
 const list = new TraceList({ onOpen: (id) => open(id), onReset: () => reset() });
 const waterfall = new Waterfall({ onSelect: selectSpan, onOpen: (id, spanId) => open(id, spanId), onLeave: () => $("list").focus() });
@@ -25,8 +26,17 @@ let opensOnly = false;
 function currentFilter() {
   const filter = new URLSearchParams();
   for (const name of FILTERS) if ($(name).value.trim()) filter.set(name, $(name).value.trim());
-  if ($("errors").getAttribute("aria-pressed") === "true") filter.set("status", "error");
+  for (const [id, [name, value]] of Object.entries(TOGGLES)) if (isPressed(id)) filter.set(name, value);
   return filter;
+}
+
+const isPressed = (id) => $(id).getAttribute("aria-pressed") === "true";
+
+const press = (id, isOn) => $(id).setAttribute("aria-pressed", String(isOn));
+
+function toggle(id) {
+  press(id, !isPressed(id));
+  return filtersChanged();
 }
 
 function address() {
@@ -39,7 +49,8 @@ function readAddress() {
   $("q").value = query.get("q") ?? "";
   choose($("min_ms"), query.get("min_ms"), (ms) => t("atLeast", duration(Number(ms))));
   choose($("service"), query.get("service"), shortService);
-  $("errors").setAttribute("aria-pressed", String(query.get("status") === "error"));
+  choose($("account"), query.get("account"), shortAccount);
+  for (const [id, [name, value]] of Object.entries(TOGGLES)) press(id, query.get(name) === value);
   const id = /^\/trace\/([0-9a-fA-F]+)$/.exec(location.pathname)?.[1] ?? null;
   opensOnly = !id && query.has("q");
   return [id, query.get("span")];
@@ -65,7 +76,7 @@ function search(text) {
 
 function reset() {
   for (const name of FILTERS) $(name).value = "";
-  $("errors").setAttribute("aria-pressed", "false");
+  for (const id of Object.keys(TOGGLES)) press(id, false);
   return filtersChanged();
 }
 
@@ -99,7 +110,7 @@ async function showTrace(trace) {
 }
 
 function selectSpan(node, tree, isOpening) {
-  if (isOpening || detail.isOpen) detail.show(node, tree);
+  if (isOpening || detail.isOpen) detail.show(node, tree, waterfall.trace.errcodes);
 }
 
 function closeDetail(focuses = true) {
@@ -112,7 +123,7 @@ function closeDetail(focuses = true) {
 async function refresh() {
   try {
     const isNew = await list.refresh();
-    if (isNew) await Promise.all([fillServices(), openId && fetchTrace()]);
+    if (isNew) await Promise.all([fillChoices(), openId && fetchTrace()]);
     if (opensOnly && list.traces.length === 1) await open(list.traces[0].trace_id);
     $("list-state").classList.remove("bad");
   } catch (error) {
@@ -121,12 +132,16 @@ async function refresh() {
   }
 }
 
-async function fillServices() {
-  const { services } = await (await fetch("/api/services")).json();
-  const chosen = $("service").value;
-  $("service").replaceChildren(el("option", { value: "" }, t("allServices")),
-    ...services.map(({ service }) => el("option", { value: service }, shortService(service))));
-  choose($("service"), chosen, shortService);
+async function fillChoices() {
+  const [{ services }, { accounts }] = await Promise.all(["services", "accounts"].map(async (name) => (await fetch(`/api/${name}`)).json()));
+  fillChoice($("service"), t("allServices"), services.map(({ service }) => service), shortService);
+  fillChoice($("account"), t("allAccounts"), accounts.map(({ account }) => account), shortAccount);
+}
+
+function fillChoice(select, all, values, label) {
+  const chosen = select.value;
+  select.replaceChildren(el("option", { value: "" }, all), ...values.map((value) => el("option", { value, title: value }, label(value))));
+  choose(select, chosen, label);
 }
 
 async function keepFresh() {
@@ -144,7 +159,7 @@ function toggleLive() {
 // -- dialogs, language, keyboard --
 
 function showKeys() {
-  const keys = [["/", "key_search"], ["↑ ↓  j k", "key_move"], ["Enter", "key_open"], ["← →", "key_fold"], ["e", "key_error"], ["l", "key_live"], ["Esc", "key_back"]];
+  const keys = [["/", "key_search"], ["↑ ↓  j k", "key_move"], ["Enter", "key_open"], ["← →", "key_fold"], ["e", "key_error"], ["+ − 0", "key_zoom"], ["u", "key_unanswered"], ["l", "key_live"], ["Esc", "key_back"]];
   $("keys").replaceChildren(
     el("h2", {}, t("keys")),
     el("dl.keys", {}, ...keys.flatMap(([key, text]) => [el("dt", {}, el("kbd", {}, key)), el("dd", {}, t(text))])),
@@ -184,7 +199,7 @@ async function changeLanguage() {
   if (waterfall.trace) waterfall.draw();
   else waterfall.clear(t("pick"), t("pickMore"));
   if (detail.isOpen) waterfall.select(waterfall.selected, true);
-  await fillServices();
+  await fillChoices();
 }
 
 function goBack() {
@@ -202,9 +217,16 @@ function onKey(event) {
   else if (event.key === "?") showKeys();
   else if (event.key === "e" && waterfall.trace) waterfall.nextError();
   else if (event.key === "l") toggleLive();
+  else if (event.key === "u") toggle("unanswered");
+  else if ("+=-0".includes(event.key) && waterfall.trace) zoom(event.key);
   else if (["ArrowDown", "ArrowUp", "j", "k"].includes(event.key) && !event.defaultPrevented) enterList(event);
   else return;
   event.preventDefault();
+}
+
+function zoom(key) {
+  if (key === "0") waterfall.view.all();
+  else waterfall.view.zoom(key === "-" ? 2 : 0.5);
 }
 
 // Arrows work from anywhere on the page that has no use for them.
@@ -217,8 +239,8 @@ function listen() {
   let typing = 0;
   $("q").addEventListener("input", () => { clearTimeout(typing); typing = setTimeout(() => filtersChanged(), 250); });
   $("search").addEventListener("submit", (event) => { event.preventDefault(); clearTimeout(typing); filtersChanged(true).then(() => $("list").focus()); });
-  for (const id of ["service", "min_ms"]) $(id).addEventListener("change", () => filtersChanged());
-  $("errors").addEventListener("click", () => { $("errors").setAttribute("aria-pressed", String($("errors").getAttribute("aria-pressed") !== "true")); filtersChanged(); });
+  for (const id of ["account", "service", "min_ms"]) $(id).addEventListener("change", () => filtersChanged());
+  for (const id of Object.keys(TOGGLES)) $(id).addEventListener("click", () => toggle(id));
   $("live").addEventListener("click", toggleLive);
   $("help").addEventListener("click", showKeys);
   $("clear").addEventListener("click", askToClear);

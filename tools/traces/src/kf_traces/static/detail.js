@@ -2,7 +2,8 @@
 
 import { $, el, fill } from "./dom.js";
 import { t } from "./i18n.js";
-import { duration, serviceColour, shortService } from "./model.js";
+import { displayName, duration, outcomeWord, serviceColour, shortService } from "./model.js";
+import { spanRemedies } from "./remedy.js";
 
 export class Detail {
   constructor({ onSearch, onLink, onClose }) {
@@ -20,16 +21,18 @@ export class Detail {
     $("panes").classList.remove("with-detail");
   }
 
-  show(node, tree) {
+  // errcodes: the trace's explanations by code.
+  show(node, tree, errcodes) {
     const { span } = node;
     $("detail").hidden = false;
     $("panes").classList.add("with-detail");
     fill($("detail"),
       el("div.detail-head", { css: { "--colour": serviceColour(span.service) } },
         el("span.service", { css: { "--colour": serviceColour(span.service) } }, shortService(span.service)),
-        el("h2", {}, span.name),
+        el("h2", { title: span.name }, displayName(span.name)),
         el("button.close", { type: "button", "aria-label": t("close"), title: `${t("close")} (Esc)`, onclick: this.onClose }, "×")),
-      span.status === "error" && el("p.fault", {}, span.status_message || t("status_error")),
+      span.status === "error" && el("p.fault", {}, outcomeWord(span.status_message) || t("status_error")),
+      ...spanRemedies(span, errcodes),
       this.facts(span, tree),
       section(t("attributes"), this.table(span.attributes, true), Object.keys(span.attributes).length),
       span.events.length > 0 && section(t("events"), el("ol.events", {}, ...span.events.map((event) => this.event(event, tree))), span.events.length),

@@ -1,6 +1,6 @@
 // What is worked out from spans before anything is drawn: the tree, the rows, durations, colours.
 
-import { locale } from "./i18n.js";
+import { locale, t, wordOr } from "./i18n.js";
 
 const KNOWN = {
   "kf-gateway": "#3b82f6", "kf-dialog": "#8b5cf6", "kf-knowledge": "#0d9f77", "kf-sender": "#d98a0b", "kf-simulator": "#64798f",
@@ -15,6 +15,29 @@ export function serviceColour(service) {
 }
 
 export const shortService = (service) => service.replace(/^kf-/, "");
+
+// `kf_contracts.knowledge.v1.KnowledgeService/Search` without its package.
+export const displayName = (name) => name.replace(/^(?:[a-z]\w*\.)+(?=[A-Z]\w*\/)/, "");
+
+export const outcomeWord = (outcome) => wordOr(`outcome_${outcome}`, outcome);
+
+// The end of an open_kfid: its beginning is the same for all accounts of a corp.
+export const shortAccount = (account) => (account.length > 10 ? `…${account.slice(-6)}` : account);
+
+// What a support lead calls it: a trace begins at the callback or at a poll, and may hold a customer's message.
+export function traceTitle(trace) {
+  const kind = traceKind(trace);
+  if (!kind) return displayName(trace.name) || trace.trace_id;
+  return trace.account ? `${t(kind)} · ${shortAccount(trace.account)}` : t(kind);
+}
+
+function traceKind({ name, msgids }) {
+  if (/^GET .*\/wecom\/callback$/.test(name)) return "kind_verify";
+  const isPoll = name === "pull page";
+  if (!isPoll && !/^POST .*\/wecom\/callback$/.test(name)) return null;
+  if (msgids.length) return "kind_message";
+  return isPoll ? "kind_poll" : "kind_notice";
+}
 
 export function duration(ms) {
   if (ms < 1) return `${Math.round(ms * 1000)} µs`;
@@ -94,19 +117,26 @@ export function visibleRows(tree, collapsed, showDatabase) {
 
 const hasError = (nodes) => nodes.some((node) => node.span.status === "error" || hasError(node.children));
 
-// Nanoseconds a message lay in the queue: from the end of publishing to the start of processing.
-export function queueWait(node) {
-  if (node.span.kind !== "consumer" || node.parent?.span.kind !== "producer") return 0;
-  return Math.max(0, node.span.start_ns - node.parent.span.end_ns);
+// Nanoseconds between what caused a span and its start: in a queue, for the turn to come due, between two attempts.
+// A child of a running span starts when its parent wants; of a finished one, when somebody took it up.
+export function queueWait({ span, parent }) {
+  if (!parent || span.start_ns <= parent.span.end_ns) return 0;
+  let since = parent.span.end_ns;
+  for (const { span: other } of parent.children) {
+    if (other.name === span.name && other.end_ns <= span.start_ns && other.span_id !== span.span_id) since = Math.max(since, other.end_ns);
+  }
+  return span.start_ns - since;
 }
 
-// Round marks for a ruler over so many nanoseconds: about five, as fractions of the length.
-export function ticks(length) {
+export const queuedTotal = (tree) => [...tree.nodes.values()].reduce((sum, node) => sum + queueWait(node), 0);
+
+// Round marks for a ruler over a view: about five, as fractions of the view, named by their distance from the start.
+export function ticks({ from, length }, start) {
   const rough = length / 5;
   const power = 10 ** Math.floor(Math.log10(rough));
   const step = [1, 2, 5, 10].map((factor) => factor * power).find((size) => size >= rough);
   const marks = [];
-  for (let at = 0; at <= length * 0.94; at += step) marks.push({ at: at / length, label: duration(at / 1e6) });
-  marks[0].label = "0";
-  return marks;
+  const first = Math.ceil((from - start) / step - 1e-9) * step;
+  for (let at = first; at <= from - start + length * 0.94; at += step) marks.push({ at: (at - from + start) / length, label: at ? duration(at / 1e6) : "0" });
+  return { marks, step: step / length, shift: (first - from + start) / length };
 }
