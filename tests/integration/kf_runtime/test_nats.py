@@ -4,7 +4,7 @@ import pytest
 from kf_cli.embedded import Child
 from kf_contracts import streams
 from kf_runtime import nats as kf_nats
-from kf_runtime.nats import Consumer, Done, Outcome, Park, Retry
+from kf_runtime.nats import Consumer, Done, Outcome, Park, Retry, StreamMissingError
 from nats.aio.msg import Msg
 from nats.js import JetStreamContext
 
@@ -103,6 +103,23 @@ async def test_a_parked_message_is_kept_elsewhere_and_not_delivered_again(nats_u
     await run(js, recorder, stop)
     assert recorder.seen == ["a", "b"]
     assert recorder.parked == [("a", "no use")]
+    await js._nc.close()
+
+
+async def test_a_stream_that_is_gone_ends_the_service(nats_url: str) -> None:
+    js, stop = await jetstream(nats_url), asyncio.Event()
+    await js.delete_stream("KF_INBOUND")
+    with pytest.raises(ExceptionGroup) as caught:
+        await run(js, Recorder(stop, 1), stop)
+    assert caught.group_contains(StreamMissingError)
+    await js._nc.close()
+
+
+async def test_a_letter_too_big_for_the_stream_goes_without_its_body(nats_url: str) -> None:
+    js = await jetstream(nats_url)
+    msg = Msg(js._nc, data=b"x" * 800_000)
+    assert kf_nats.payload_base64(msg) == ""
+    assert kf_nats.payload_base64(Msg(js._nc, data=b"x")) == "eA=="
     await js._nc.close()
 
 

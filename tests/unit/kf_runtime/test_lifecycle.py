@@ -2,6 +2,7 @@ import asyncio
 
 import pytest
 from kf_runtime import lifecycle
+from kf_runtime import logging as kf_logging
 from kf_runtime.postgres import DatabaseError
 
 
@@ -47,6 +48,22 @@ async def test_a_task_that_does_not_drain_is_cut_off() -> None:
     stop.set()
     with pytest.raises(TimeoutError):
         await lifecycle.supervise(stop, {"stuck": until(asyncio.Event())}, drain_seconds=0.1)
+
+
+def test_a_service_that_dies_says_where_but_quotes_no_row(capsys: pytest.CaptureFixture[str]) -> None:
+    phone = "13800138000"
+
+    async def work() -> None:
+        raise ValueError(f"DETAIL: Key (external_userid)=({phone}) already exists")
+
+    kf_logging.setup("test")
+    with pytest.raises(SystemExit) as left:
+        lifecycle.run(work(), "dialog")
+    printed = capsys.readouterr()
+    assert left.value.code == 1
+    assert "service.died" in printed.out
+    assert "ValueError" in printed.out
+    assert phone not in printed.out + printed.err
 
 
 def test_a_database_fault_is_one_readable_block_and_status_2(capsys: pytest.CaptureFixture[str]) -> None:

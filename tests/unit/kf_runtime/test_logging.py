@@ -1,6 +1,5 @@
 import json
 import logging
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,17 +8,6 @@ from kf_runtime import logging as kf_logging
 from kf_runtime.logging import DailyFileHandler
 from kf_runtime.postgres import DatabaseError
 from opentelemetry.sdk.trace import TracerProvider
-
-
-@pytest.fixture(autouse=True)
-def _restore_logging() -> Iterator[None]:
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    for handler in set(root.handlers) - set(handlers):
-        handler.close()
-    root.handlers[:], root.level = handlers, level
-    structlog.reset_defaults()
 
 
 def test_a_line_is_json_with_service_and_trace_ids(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,7 +1,14 @@
 from pathlib import Path
 
 import pytest
-from kf_runtime.settings import ServiceSettings, load
+from kf_runtime.settings import (
+    NATS_URL_REMEDY,
+    POSTGRES_URL_REMEDY,
+    NatsUrl,
+    PostgresUrl,
+    ServiceSettings,
+    load,
+)
 from pydantic import Field, SecretStr, field_validator
 
 
@@ -68,3 +75,48 @@ def test_the_environment_wins_over_the_env_file(tmp_path: Path, monkeypatch: pyt
     assert settings.wecom_token == "envtoken"
     assert settings.wecom_kf_secret.get_secret_value() == "fromfile"
     assert "fromfile" not in repr(settings)
+
+
+class Urls(ServiceSettings):
+    database_url: PostgresUrl = Field(json_schema_extra={"remedy": POSTGRES_URL_REMEDY})
+    nats_url: NatsUrl = Field(json_schema_extra={"remedy": NATS_URL_REMEDY})
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://app@127.0.0.1:5432/postgres",
+        "postgres://u:p%2Fss@db.example/x?sslmode=require",
+        "postgresql://u:p@h1:5432,h2:5433/x",
+        "postgresql://u:p@[::1]:5432/x",
+        "postgresql:///x?host=/run/postgresql",
+    ],
+)
+def test_a_postgres_url_is_taken(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", url)
+    monkeypatch.setenv("NATS_URL", "nats://a:4222, tls://user:pass@b:4222,c")
+    assert load(Urls).database_url.get_secret_value() == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "foo",
+        "mysql://u:p@h/x",
+        "postgresql://u:hunter/2@h:5432/x",
+        "postgresql://u:hunter#2@h:5432/x",
+        "postgresql://u:hunter[2@h/x",
+        "postgresql://u:hunter@h:port/x",
+    ],
+)
+def test_a_malformed_url_is_explained_and_not_shown(
+    url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", url)
+    monkeypatch.setenv("NATS_URL", "http://x:y:z")
+    with pytest.raises(SystemExit):
+        load(Urls)
+    text = capsys.readouterr().err
+    assert "DATABASE_URL is not a PostgreSQL URL. Use postgresql://" in text
+    assert "NATS_URL is not the URL of a NATS server. Use nats://" in text
+    assert "hunter" not in text

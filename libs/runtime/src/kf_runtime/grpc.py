@@ -68,13 +68,20 @@ class ServerTracing(grpc.aio.ServerInterceptor):
                 attributes=_attributes(details.method),
             ) as span:
                 try:
-                    return await handler.unary_unary(request, context)
-                finally:
-                    span.set_attribute("rpc.response.status_code", _name(context.code()))
+                    reply = await handler.unary_unary(request, context)
+                except Exception:
+                    # abort() raises too, with its code set; anything else reaches the caller as UNKNOWN.
+                    span.set_attribute("rpc.response.status_code", _name(context.code() or _UNKNOWN))
+                    raise
+                span.set_attribute("rpc.response.status_code", _name(context.code()))
+                return reply
 
         return grpc.unary_unary_rpc_method_handler(
             traced, handler.request_deserializer, handler.response_serializer
         )
+
+
+_UNKNOWN = grpc.StatusCode.UNKNOWN
 
 
 def _name(code: Any) -> str:

@@ -86,3 +86,7 @@ def run(main: Coroutine[Any, Any, None], name: str) -> None:
         asyncio.run(main)
     except DatabaseError as error:
         stop_with_faults(f"kf-{name}: cannot start / 服务无法启动", [str(error)])
+    except Exception:
+        # Not left to the interpreter: it prints the error's own words, and PostgreSQL's quote whole rows.
+        log.exception("service.died")
+        raise SystemExit(1) from None

@@ -26,6 +26,9 @@ tracer = trace.get_tracer("kf_runtime.nats")
 RECONNECT_SECONDS = 0.25
 _FETCH_SECONDS = 1.0
 _CRASH_LIMIT = 10
+# A server takes messages of 1 MiB; base64 adds a third.
+_LETTER_BYTES = 512 * 1024
+_STREAM_NOT_FOUND = 10059
 _WARN_SECONDS = 60.0
 _BACKOFF_CAP_SECONDS = 30.0
 
@@ -50,6 +53,10 @@ class Park:
     reason: str
 
 
+class StreamMissingError(Exception):
+    """The server has lost a stream: the service must start again, which makes it anew."""
+
+
 Outcome = Done | Retry | Park
 Handler = Callable[[Msg], Awaitable[Outcome]]
 OnPark = Callable[[Msg, str], Awaitable[None]]
@@ -72,7 +79,7 @@ class Consumer:
 
 
 async def connect(url: str, name: str) -> Client:
-    """Connect, waiting for ever for a server, and keep reconnecting, a quarter of a second apart."""
+    """Connect to one of `url` (comma-separated), waiting for ever for one, and keep reconnecting."""
     warned_kind, warned_at = "", 0.0
 
     async def on_error(error: Exception) -> None:
@@ -93,7 +100,7 @@ async def connect(url: str, name: str) -> Client:
 
     client = Client()
     await client.connect(
-        url,
+        [server.strip() for server in url.split(",")],
         name=name,
         connect_timeout=2,
         allow_reconnect=True,
@@ -207,6 +214,9 @@ async def consume(
     The handler's outcome acks, delays or parks the message. An exception in `transient` (a dependency is
     down) is a Retry; any other is logged, retried, and parked after 10 deliveries. What is in hand at `stop`
     is finished.
+
+    Raises:
+        StreamMissingError: the server no longer has the stream.
     """
     config = ConsumerConfig(
         durable_name=consumer.durable,
@@ -237,6 +247,8 @@ async def _work(
                 subscription = await js.pull_subscribe_bind(durable=consumer.durable, stream=consumer.stream)
             msg = await _fetch(subscription)
         except (NatsError, OSError) as error:
+            if isinstance(error, NotFoundError) and error.err_code == _STREAM_NOT_FOUND:
+                raise StreamMissingError(consumer.stream) from None
             # The server is away or being replaced: the client reconnects, the consumer is made again.
             log.warning("nats.fetch_failed", stream=consumer.stream, error=type(error).__name__)
             subscription = None
@@ -323,8 +335,8 @@ def backoff(deliveries: int) -> float:
 
 
 def payload_base64(msg: Msg) -> str:
-    """The message's body as a dead letter keeps it."""
-    return base64.b64encode(msg.data).decode()
+    """The message's body as a dead letter keeps it; empty when the letter would be too big for the stream."""
+    return base64.b64encode(msg.data).decode() if len(msg.data) <= _LETTER_BYTES else ""
 
 
 async def _pause(stop: asyncio.Event, seconds: float) -> None:

@@ -32,7 +32,11 @@ TRANSIENT: tuple[type[Exception], ...] = (
     asyncpg.InternalClientError,
     asyncpg.exceptions.OperatorInterventionError,
     asyncpg.exceptions.CannotConnectNowError,
-    asyncpg.exceptions.TooManyConnectionsError,
+    # Full disk, no memory, too many connections.
+    asyncpg.exceptions.InsufficientResourcesError,
+    # What a primary says right after it became a replica.
+    asyncpg.exceptions.ReadOnlySQLTransactionError,
+    asyncpg.exceptions.LockNotAvailableError,
     asyncpg.exceptions.SerializationError,
     asyncpg.exceptions.DeadlockDetectedError,
 )
@@ -43,6 +47,7 @@ _CONTRACT = re.compile(r"\d{4}_contract_")
 _QUERY_NAME = re.compile(r"^-- name: (\w+)\s*$", re.MULTILINE)
 # Any number will do as long as all services use the same one: migrations of two schemas may share extensions.
 _LOCK = 0x6B656675
+_LOCK_SECONDS = 600.0
 
 
 class DatabaseError(Exception):
@@ -158,11 +163,14 @@ async def migrate(pool: Pool, schema: str, migrations: list[Migration]) -> int:
         DatabaseError: an applied file was edited, or a newer one took away what this program needs.
     """
     async with pool.acquire() as connection:
-        await connection.execute("SELECT pg_advisory_lock($1)", _LOCK, timeout=120)
+        # Somebody else's migration may take longer than the server allows a statement of ours.
+        await connection.execute("SET statement_timeout = 0")
+        await connection.execute("SELECT pg_advisory_lock($1)", _LOCK, timeout=_LOCK_SECONDS)
         try:
             return await _apply(connection, schema, migrations)
         finally:
             await connection.execute("SELECT pg_advisory_unlock($1)", _LOCK)
+            await connection.execute("RESET statement_timeout")
 
 
 async def _apply(connection: Any, schema: str, migrations: list[Migration]) -> int:

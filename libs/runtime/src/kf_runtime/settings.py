@@ -1,9 +1,10 @@
 """The settings every service shares, and one report of everything that is wrong with a service's settings."""
 
+import re
 import sys
-from typing import Any, NoReturn, TypeVar
+from typing import Annotated, Any, NoReturn, TypeVar
 
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 EXIT_CONFIG = 2
@@ -36,6 +37,33 @@ class ServiceSettings(BaseSettings):
         default="", description="Folder for app_YYYYMMDD.log and error_YYYYMMDD.log; empty: none."
     )
 
+
+_HOST = r"(\[[0-9A-Fa-f:.]+\]|[^\s:/?#\[\]@,]+)?(:\d{1,5})?"
+_POSTGRES_URL = re.compile(rf"postgres(ql)?://([^\s/?#\[\]@]*@)?{_HOST}(,{_HOST})*(/[^?#\s]*)?(\?[^#\s]*)?")
+_NATS_URL = re.compile(rf"((nats|tls|ws|wss)://)?([^\s/?#@]*@)?{_HOST}/?")
+
+
+def _postgres_url(value: SecretStr) -> SecretStr:
+    if not _POSTGRES_URL.fullmatch(value.get_secret_value()):
+        raise ValueError("is not a PostgreSQL URL")
+    return value
+
+
+def _nats_url(value: str) -> str:
+    if not all(server.strip() and _NATS_URL.fullmatch(server.strip()) for server in value.split(",")):
+        raise ValueError("is not the URL of a NATS server")
+    return value
+
+
+PostgresUrl = Annotated[SecretStr, AfterValidator(_postgres_url)]
+"""postgresql://user:password@host:port/database; checked at the start, where it can be explained."""
+POSTGRES_URL_REMEDY = (
+    "Use postgresql://user:password@host:port/database; "
+    "in the password write / # ? @ [ ] as %2F %23 %3F %40 %5B %5D."
+)
+NatsUrl = Annotated[str, AfterValidator(_nats_url)]
+"""nats://host:port, several separated by commas."""
+NATS_URL_REMEDY = "Use nats://host:4222; several servers are separated by commas."
 
 SettingsT = TypeVar("SettingsT", bound=BaseSettings)
 

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from opentelemetry import propagate, trace
 from opentelemetry.context import Context
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
+from opentelemetry.sdk.trace import Event, ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON, Decision, ParentBased, Sampler, SamplingResult
-from opentelemetry.trace import Link, SpanKind, TraceState
+from opentelemetry.trace import Link, SpanKind, Status, TraceState
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from opentelemetry.util.types import AttributeValue
 from typing_extensions import override
@@ -40,6 +40,53 @@ class DropOrphanClientSpans(Sampler):
         return "DropOrphanClientSpans"
 
 
+class WithoutExceptionText(SpanExporter):
+    """Passes spans on without what exceptions said: PostgreSQL's words quote rows, others quote values.
+
+    The type of the exception stays, as the event's exception.type and as the description of the status.
+    """
+
+    def __init__(self, exporter: SpanExporter) -> None:
+        self._exporter = exporter
+
+    @override
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        return self._exporter.export([_quiet(span) for span in spans])
+
+    @override
+    def shutdown(self) -> None:
+        self._exporter.shutdown()
+
+    @override
+    def force_flush(self, timeout_millis: int = 30000) -> bool:
+        return self._exporter.force_flush(timeout_millis)
+
+
+def _quiet(span: ReadableSpan) -> ReadableSpan:
+    raised = [event for event in span.events if event.name == "exception"]
+    kinds = [str((event.attributes or {}).get("exception.type", "")) for event in raised]
+    if not kinds:
+        return span
+    events = [
+        Event(e.name, {"exception.type": kinds[0]}, e.timestamp) if e.name == "exception" else e
+        for e in span.events
+    ]
+    return ReadableSpan(
+        name=span.name,
+        context=span.get_span_context(),
+        parent=span.parent,
+        resource=span.resource,
+        attributes=span.attributes,
+        events=events,
+        links=span.links,
+        kind=span.kind,
+        status=Status(span.status.status_code, kinds[-1] if span.status.description else None),
+        start_time=span.start_time,
+        end_time=span.end_time,
+        instrumentation_scope=span.instrumentation_scope,
+    )
+
+
 def setup(service: str) -> TracerProvider:
     """Install the tracer provider; spans leave only when OTEL_EXPORTER_OTLP_ENDPOINT is set.
 
@@ -51,7 +98,7 @@ def setup(service: str) -> TracerProvider:
     )
     provider = TracerProvider(resource=resource, sampler=ParentBased(DropOrphanClientSpans()))
     if os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT"):
-        provider.add_span_processor(BatchSpanProcessor(_exporter()))
+        provider.add_span_processor(BatchSpanProcessor(WithoutExceptionText(_exporter())))
     trace.set_tracer_provider(provider)
     return provider
 

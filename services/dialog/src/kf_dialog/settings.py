@@ -3,7 +3,7 @@
 import re
 from typing import Self
 
-from kf_runtime.settings import ServiceSettings
+from kf_runtime.settings import NATS_URL_REMEDY, POSTGRES_URL_REMEDY, NatsUrl, PostgresUrl, ServiceSettings
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 _PAIR = re.compile(r"([0-9A-Za-z_-]{1,64})=([0-9A-Za-z_-]{1,64})")
@@ -12,13 +12,17 @@ _PAIR = re.compile(r"([0-9A-Za-z_-]{1,64})=([0-9A-Za-z_-]{1,64})")
 class Settings(ServiceSettings):
     """The dialog service's settings, read from the environment once at start."""
 
-    nats_url: str = Field(default="nats://127.0.0.1:4222", min_length=1, description="The NATS server(s).")
+    nats_url: NatsUrl = Field(
+        default="nats://127.0.0.1:4222",
+        description="The NATS server(s) with JetStream.",
+        json_schema_extra={"remedy": NATS_URL_REMEDY},
+    )
     kf_nats_replicas: int = Field(
         default=1, ge=1, le=5, description="Copies of each stream: 1 on one server, 3 in a cluster."
     )
-    database_url: SecretStr = Field(
-        description="PostgreSQL: postgresql://user:password@host:port/database.",
-        json_schema_extra={"remedy": "Set it to postgresql://user:password@host:port/database."},
+    database_url: PostgresUrl = Field(
+        description="PostgreSQL that keeps the conversations.",
+        json_schema_extra={"remedy": POSTGRES_URL_REMEDY},
     )
     deepseek_api_key: SecretStr = Field(
         min_length=1,

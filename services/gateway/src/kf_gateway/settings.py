@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from kf_runtime.settings import ServiceSettings
+from kf_runtime.settings import NATS_URL_REMEDY, NatsUrl, ServiceSettings
 from kf_wecom.crypto import CallbackCrypto
 from pydantic import AfterValidator, Field, SecretStr
 
@@ -42,7 +42,11 @@ class Settings(ServiceSettings):
         pattern=r"^https?://[^/?#\s]+$",
         description="Where WeCom's API is: scheme and host, no path.",
     )
-    nats_url: str = Field(default="nats://127.0.0.1:4222", min_length=1, description="The NATS server(s).")
+    nats_url: NatsUrl = Field(
+        default="nats://127.0.0.1:4222",
+        description="The NATS server(s) with JetStream.",
+        json_schema_extra={"remedy": NATS_URL_REMEDY},
+    )
     host: str = Field(default="0.0.0.0", min_length=1, description="Address that the callback listens on.")  # noqa: S104
     port: int = Field(default=8000, ge=1, le=65535, description="Port that the callback listens on.")
     kf_nats_replicas: int = Field(

@@ -2,16 +2,16 @@
 
 from typing import Self
 
-from kf_runtime.settings import ServiceSettings
+from kf_runtime.settings import POSTGRES_URL_REMEDY, PostgresUrl, ServiceSettings
 from pydantic import Field, SecretStr, model_validator
 
 
 class Settings(ServiceSettings):
     """Everything that can be set about the knowledge service."""
 
-    database_url: SecretStr = Field(
-        description="PostgreSQL with pgvector >= 0.8.4: postgresql://user:password@host:port/database.",
-        json_schema_extra={"remedy": "Set it to postgresql://user:password@host:port/database."},
+    database_url: PostgresUrl = Field(
+        description="PostgreSQL with pgvector >= 0.8.4.",
+        json_schema_extra={"remedy": POSTGRES_URL_REMEDY},
     )
     kf_knowledge_host: str = Field(
         default="127.0.0.1", description="Address to listen on; 0.0.0.0 in a container."
@@ -32,7 +32,7 @@ class Settings(ServiceSettings):
         default=0.6, ge=0, le=1, description="Weight of meaning against words when both rankings are fused."
     )
     kf_knowledge_answerable_cosine: float = Field(
-        default=0.94,
+        default=0.915,
         ge=-1,
         le=3,
         description="Cosine the best passage needs for an answer, its lead over the others added to it.",
