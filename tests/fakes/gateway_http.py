@@ -64,7 +64,9 @@ class HttpGateway:
 
 
 @asynccontextmanager
-async def http_gateway(nats_url: str) -> AsyncIterator[HttpGateway]:
+async def http_gateway(
+    nats_url: str, request_seconds: float = http.REQUEST_SECONDS
+) -> AsyncIterator[HttpGateway]:
     client = await kf_nats.connect(nats_url, "test")
     js = client.jetstream()
     await kf_nats.ensure_streams(js, streams.stream_configs(1))
@@ -72,7 +74,8 @@ async def http_gateway(nats_url: str) -> AsyncIterator[HttpGateway]:
     notices.attach(client)
     listener = http.listen("127.0.0.1", 0)
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    serving = asyncio.create_task(http.serve(http.create_app(CRYPTO, notices), listener, stop))
+    app = http.create_app(CRYPTO, notices)
+    serving = asyncio.create_task(http.serve(app, listener, stop, request_seconds))
     try:
         async with httpx.AsyncClient(base_url=url, timeout=30) as caller:
             yield HttpGateway(url, caller, js, notices)
