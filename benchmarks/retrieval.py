@@ -122,7 +122,7 @@ async def run(directory: Path, every: int) -> None:
         with embedded.Child("postgres", command, port, Path(folder) / "log"):
             embedder = await LocalEmbedder.load()
             pool = await database.open_pool(embedded.database_url(port), embedder.model, embedder.dimension)
-            store = Store(pool, embedder.dimension)
+            store = Store(pool, embedder.dimension, embedder.question_bias)
             names = await fill(store, embedder, read(directory / "corpus.jsonl"))
             await pool.execute("ANALYZE")
             for name, queries in query_files(directory):

@@ -121,7 +121,7 @@ async def measure(store: Store, pool: postgres.Pool, world: World, collection: s
         found = await store.nearest(numbers, vector, 100)
         seconds["dense"].append(time.perf_counter() - start)
         start = time.perf_counter()
-        await store.lexical_scores(numbers, terms, found)
+        await store.matching_terms(numbers, terms)
         seconds["words"].append(time.perf_counter() - start)
         recalls.append(await recall(pool, numbers.collection_id, vector, list(found)[:10]))
     for name, values in seconds.items():

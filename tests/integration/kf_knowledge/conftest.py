@@ -27,4 +27,4 @@ async def pool(database_url: str, embedder: LocalEmbedder) -> AsyncIterator[post
 
 @pytest.fixture
 def store(pool: postgres.Pool, embedder: LocalEmbedder) -> Store:
-    return Store(pool, embedder.dimension)
+    return Store(pool, embedder.dimension, embedder.question_bias)

@@ -35,6 +35,8 @@ async def test_open_pool_speaks_pgvector_on_an_empty_database(database_url: str)
     pool = await database.open_pool(database_url, "model", 3)
     vector = np.array([1, 2, 3], np.float32)
     assert await pool.fetchval("SELECT $1::halfvec", vector) == HalfVector(vector)
+    for _ in range(2):
+        assert await pool.fetchval("SHOW hnsw.iterative_scan") == "strict_order"
     await pool.close()
 
 

@@ -23,6 +23,7 @@ class Counting:
     def __init__(self, inner: LocalEmbedder) -> None:
         self._inner = inner
         self.model, self.dimension = inner.model, inner.dimension
+        self.question_bias = inner.question_bias
         self.texts: list[str] = []
         self.broken = False
 

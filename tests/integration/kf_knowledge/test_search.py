@@ -71,6 +71,16 @@ async def test_polite_and_double_questions_are_answerable(
     assert (await searcher.search("shop", question, 3)).answerable
 
 
+async def test_prose_that_answers_comes_before_a_question_that_merely_resembles(
+    store: Store, embedder: LocalEmbedder, searcher: Searcher
+) -> None:
+    """Questions of an FAQ lie nearer to any query than prose does; that alone must not win."""
+    await load(store, embedder, "shop", "a.csv", "问题,答案\n安静模式吵吗？,不吵。\n怎么充电？,放回基站。\n")
+    await load(store, embedder, "shop", "m.md", "# 清扫模式\n\n- 强力：适合厨房，续航 80 分钟。\n")
+    result = await searcher.search("shop", "强力模式续航多久", 3)
+    assert result.found[0].passage.headings == ("清扫模式",)
+
+
 async def test_collections_are_apart(store: Store, embedder: LocalEmbedder, searcher: Searcher) -> None:
     await load(store, embedder, "shop", "a.csv", "问题,答案\n多少钱,2999 元\n")
     await load(store, embedder, "saas", "a.csv", "问题,答案\n多少钱,39 元\n")

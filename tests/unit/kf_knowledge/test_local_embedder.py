@@ -78,6 +78,7 @@ class CountingEmbedder:
 
     model = "counting"
     dimension = 1
+    question_bias = 0.0
 
     def __init__(self) -> None:
         self.asked: list[str] = []

@@ -22,7 +22,7 @@ async def serve(config: Settings) -> None:
     pool = await database.open_pool(
         config.database_url.get_secret_value(), embedder.model, embedder.dimension
     )
-    store = Store(pool, embedder.dimension)
+    store = Store(pool, embedder.dimension, embedder.question_bias)
     searcher = Searcher(
         store,
         embedder,

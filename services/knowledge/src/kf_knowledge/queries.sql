@@ -26,8 +26,9 @@ SELECT c.id, c.passage_count, c.lexeme_count,
 FROM collection c WHERE c.name = $1;
 
 -- name: nearest_by_scan
+-- Here and below, the last parameter is how much nearer questions are than prose that answers as well.
 WITH distance AS MATERIALIZED (
-    SELECT passage_id, embedding <=> $2::halfvec AS distance
+    SELECT passage_id, (embedding <=> $2::halfvec) + is_question::int * $4::float8 AS distance
     FROM passage_vector WHERE collection_id = $1
 )
 SELECT passage_id AS id, 1 - min(distance) AS cosine
@@ -36,21 +37,24 @@ FROM distance GROUP BY passage_id ORDER BY cosine DESC LIMIT $3;
 -- name: nearest_by_index
 -- {dimension} is the model's: the expression must be the index's own.
 WITH hit AS MATERIALIZED (
-    SELECT passage_id, embedding::halfvec({dimension}) <=> $2::halfvec({dimension}) AS distance
+    SELECT passage_id, is_question, embedding::halfvec({dimension}) <=> $2::halfvec({dimension}) AS distance
     FROM passage_vector WHERE collection_id = $1
     ORDER BY embedding::halfvec({dimension}) <=> $2::halfvec({dimension}) LIMIT 2 * $3
 )
-SELECT passage_id AS id, 1 - min(distance) AS cosine
+SELECT passage_id AS id, 1 - min(distance + is_question::int * $4::float8) AS cosine
 FROM hit GROUP BY passage_id ORDER BY cosine DESC LIMIT $3;
 
 -- name: cosines
-SELECT passage_id AS id, 1 - min(embedding <=> $1::halfvec) AS cosine
+SELECT passage_id AS id, 1 - min((embedding <=> $1::halfvec) + is_question::int * $3::float8) AS cosine
 FROM passage_vector WHERE passage_id = ANY ($2::uuid[]) GROUP BY passage_id;
 
+-- name: matching_terms
+SELECT passage_id AS id, lexeme_count AS length, hashes, counts
+FROM passage_terms WHERE lexemes @@ $1::text::tsquery LIMIT $2;
+
 -- name: terms
--- The passages that match $1 or are listed in $2, at most $3.
-SELECT passage_id AS id, lexeme_count, hashes, counts
-FROM passage_terms WHERE lexemes @@ $1::text::tsquery OR passage_id = ANY ($2::uuid[]) LIMIT $3;
+SELECT passage_id AS id, lexeme_count AS length, hashes, counts
+FROM passage_terms WHERE passage_id = ANY ($1::uuid[]);
 
 -- name: passages
 SELECT p.id, p.document_id, d.source, d.title, p.headings, p.question, p.text
@@ -95,7 +99,7 @@ VALUES ($1, $2, $3, 0, $4, $5, $6);
 INSERT INTO passage_terms (passage_id, lexemes, hashes, counts, lexeme_count) VALUES ($1, $2::text::tsvector, $3, $4, $5);
 
 -- name: insert_vectors
-INSERT INTO passage_vector (passage_id, collection_id, embedding) VALUES ($1, $2, $3::halfvec);
+INSERT INTO passage_vector (passage_id, collection_id, embedding, is_question) VALUES ($1, $2, $3, $4);
 
 -- name: order_passages
 UPDATE passage p SET ordinal = o.ordinal

@@ -1,10 +1,13 @@
 """Answers a question with passages: both rankings fused, duplicates merged, and whether it is answerable."""
 
+import asyncio
+import heapq
 import re
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from kf_knowledge import bm25
 from kf_knowledge.bm25 import Lexical, Terms, weigh
 from kf_knowledge.embedder import Embedder, QueryCache, Vectors
 from kf_knowledge.passages import StoredPassage
@@ -72,11 +75,17 @@ async def candidates(
     store: Store, statistics: Statistics, vector: Vectors, terms: Terms
 ) -> tuple[dict[uuid.UUID, float], Mapping[uuid.UUID, Lexical]]:
     """The passages best by meaning or by words: the cosine of each, BM25 of those with a word in common."""
-    dense = await store.nearest(statistics, vector, _CANDIDATES)
-    lexical = await store.lexical_scores(statistics, terms, dense)
-    best = sorted(lexical, key=lambda id_: -lexical[id_].score)[:_CANDIDATES]
-    missing = [id_ for id_ in best if id_ not in dense]
-    return dense | await store.cosines(vector, missing), lexical
+    mean_length = statistics.lexemes / max(statistics.passages, 1)
+    dense, matching = await asyncio.gather(
+        store.nearest(statistics, vector, _CANDIDATES), store.matching_terms(statistics, terms)
+    )
+    lexical = bm25.scores(matching, terms.weights, mean_length)
+    best = heapq.nlargest(_CANDIDATES, lexical, key=lambda id_: lexical[id_].score)
+    cosines, others = await asyncio.gather(
+        store.cosines(vector, [id_ for id_ in best if id_ not in dense]),
+        store.terms([id_ for id_ in dense if id_ not in lexical]),
+    )
+    return dense | cosines, lexical | bm25.scores(others, terms.weights, mean_length)
 
 
 def without_duplicates(found: Sequence[Found]) -> list[Found]:

@@ -11,15 +11,15 @@ from typing import Any
 from kf_runtime import postgres
 
 from kf_knowledge import bm25
-from kf_knowledge.bm25 import Lexical, PassageTerms, Terms
+from kf_knowledge.bm25 import PassageTerms, Terms
 from kf_knowledge.embedder import Vectors
 from kf_knowledge.passages import Collection, Document, Format, StoredPassage
 
 SCHEMA = "knowledge"
 # Below this many passages reading all of a collection's vectors is exact and as fast as the index.
 SCAN_PASSAGES = 5_000
-# A bound on the work of one search; a query picks some 400 passages as a rule.
-_MAX_LEXICAL = 1_500
+# A bound on the work of one search; a query picks some 300 passages as a rule.
+_MAX_MATCHING = 1_000
 
 
 @dataclass(frozen=True)
@@ -73,12 +73,16 @@ class UnknownDocumentError(Exception):
 
 
 class Store:
-    """Reads and writes knowledge; safe for any number of replicas. The pool is one of database.open_pool."""
+    """Reads and writes knowledge; safe for any number of replicas. The pool is one of database.open_pool.
 
-    def __init__(self, pool: postgres.Pool, dimension: int) -> None:
+    question_bias is taken from the cosines of FAQ questions: see Embedder.
+    """
+
+    def __init__(self, pool: postgres.Pool, dimension: int, question_bias: float = 0.0) -> None:
         self._pool = pool
         self._sql = postgres.load_queries("kf_knowledge")
         self._nearest_by_index = self._sql.nearest_by_index.replace("{dimension}", str(dimension))
+        self._bias = question_bias
 
     async def answers(self) -> bool:
         """Whether the database answers."""
@@ -94,27 +98,27 @@ class Store:
 
     async def nearest(self, statistics: Statistics, vector: Vectors, limit: int) -> dict[uuid.UUID, float]:
         """The passages nearest to a vector with their cosines, best first."""
-        arguments = (statistics.collection_id, vector, limit)
-        if statistics.passages <= SCAN_PASSAGES:
-            return _scores(await self._pool.fetch(self._sql.nearest_by_scan, *arguments), "cosine")
-        async with self._pool.acquire() as connection, connection.transaction(readonly=True):
-            # Without it the index's first candidates are filtered by collection, and few or none are left.
-            await connection.execute("SET LOCAL hnsw.iterative_scan = strict_order")
-            await connection.execute("SET LOCAL hnsw.ef_search = 100")
-            return _scores(await connection.fetch(self._nearest_by_index, *arguments), "cosine")
+        by_scan = statistics.passages <= SCAN_PASSAGES
+        statement = self._sql.nearest_by_scan if by_scan else self._nearest_by_index
+        rows = await self._pool.fetch(statement, statistics.collection_id, vector, limit, self._bias)
+        return _scores(rows, "cosine")
 
     async def cosines(self, vector: Vectors, ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, float]:
         """The exact cosines of given passages."""
-        return _scores(await self._pool.fetch(self._sql.cosines, vector, ids), "cosine")
+        if not ids:
+            return {}
+        return _scores(await self._pool.fetch(self._sql.cosines, vector, ids, self._bias), "cosine")
 
-    async def lexical_scores(
-        self, statistics: Statistics, terms: Terms, also: Iterable[uuid.UUID]
-    ) -> dict[uuid.UUID, Lexical]:
-        """BM25 of the passages that hold what picks candidates and of those listed in `also`."""
+    async def matching_terms(self, statistics: Statistics, terms: Terms) -> list[PassageTerms]:
+        """Term frequencies of the passages that hold what picks candidates."""
         query = tsquery(statistics.collection_id, terms.selective)
-        rows = await self._pool.fetch(self._sql.terms, query, list(also), _MAX_LEXICAL)
-        held = [PassageTerms(row["id"], row["lexeme_count"], row["hashes"], row["counts"]) for row in rows]
-        return bm25.scores(held, terms.weights, statistics.lexemes / max(statistics.passages, 1))
+        rows = await self._pool.fetch(self._sql.matching_terms, query, _MAX_MATCHING)
+        return [PassageTerms(**row) for row in rows]
+
+    async def terms(self, ids: Sequence[uuid.UUID]) -> list[PassageTerms]:
+        """Term frequencies of given passages."""
+        rows = await self._pool.fetch(self._sql.terms, ids) if ids else []
+        return [PassageTerms(**row) for row in rows]
 
     async def passages(self, ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, StoredPassage]:
         """Passages by id; one that was deleted meanwhile is left out."""
@@ -207,7 +211,7 @@ class Store:
         )
         await connection.executemany(
             self._sql.insert_vectors,
-            [(p.id, collection_id, vector) for p in passages for vector in p.vectors],
+            [(p.id, collection_id, vector, bool(p.question)) for p in passages for vector in p.vectors],
         )
         await connection.execute(self._sql.add_frequencies, collection_id, [p.id for p in passages])
         await connection.execute(
