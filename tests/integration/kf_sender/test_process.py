@@ -65,7 +65,7 @@ async def test_missing_settings_are_all_named_and_end_the_process_with_2() -> No
     process = await start(KF_SENDER_RATE_PER_MINUTE="many")
     _, err = await asyncio.wait_for(process.communicate(), 40)
     assert process.returncode == 2
-    for name in ("WECOM_CORP_ID", "WECOM_KF_SECRET", "DATABASE_URL", "NATS_URL", "KF_SENDER_RATE_PER_MINUTE"):
+    for name in ("WECOM_CORP_ID", "WECOM_KF_SECRET", "DATABASE_URL", "KF_SENDER_RATE_PER_MINUTE"):
         assert name in err.decode()
 
 

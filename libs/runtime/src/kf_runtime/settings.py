@@ -100,7 +100,8 @@ def load(cls: type[SettingsT]) -> SettingsT:
     try:
         return cls()
     except ValidationError as error:
-        stop(f"{cls.__name__}: the service cannot start / 服务无法启动", faults(cls, error))
+        service = cls.__module__.split(".")[0].replace("_", "-")
+        stop(f"{service}: cannot start / 服务无法启动", faults(cls, error))
 
 
 def stop(headline: str, lines: list[str]) -> NoReturn:
