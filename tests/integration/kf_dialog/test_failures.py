@@ -1,8 +1,13 @@
 """What a customer hears when the model or the knowledge service fails."""
 
+from typing import Any
+
 import grpc
 import pytest
+from kf_contracts.events import SendReply
 from kf_dialog import knowledge
+from kf_dialog.conversation import Claim, Outcome, Turn
+from kf_dialog.store import Store
 from starlette.responses import Response
 
 from tests.fakes.chat_model import completion, failure
@@ -118,6 +123,34 @@ async def test_text_that_no_database_holds_is_answered_all_the_same(town: Town) 
         await town.say("wm1", "你\x00好吗朋友")
         (reply,) = await town.replied(1)
     assert reply.text == "好的"
+
+
+async def test_half_an_emoji_of_the_model_does_not_cost_the_reply(town: Town) -> None:
+    whole = bytes(completion("好的X").body)
+    town.model.script = [Response(whole.replace(b"X", rb"\ud83d"), media_type="application/json")]
+    async with town.replica():
+        await town.say("wm1", QUESTION)
+        (reply,) = await town.replied(1)
+    assert reply.text == "好的"
+
+
+async def test_an_answer_that_cannot_be_stored_ends_in_an_apology(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add = Store._add
+
+    async def picky(self: Store, connection: Any, claim: Claim, turn: Turn, command: SendReply) -> None:
+        if turn.answer.outcome is Outcome.ANSWERED:
+            raise ValueError("refused")
+        await add(self, connection, claim, turn, command)
+
+    monkeypatch.setattr(Store, "_add", picky)
+    async with town.replica():
+        await town.say("wm1", QUESTION)
+        (reply,) = await town.replied(1)
+    assert "抱歉" in reply.text
+    assert len(town.model.prompts) == 3
+    assert await outcomes(town) == ["apologised"]
 
 
 async def test_what_cannot_be_read_is_parked_and_the_next_is_answered(town: Town) -> None:

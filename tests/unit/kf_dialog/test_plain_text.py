@@ -42,6 +42,7 @@ from kf_dialog.plain_text import to_plain_text
         ("想完了</think>好的", "好的"),
         ("<think>没说完", ""),
         ("a\r\nb\x00\u200bc", "a\nbc"),
+        ("好的\ud83d，\udc4d再见", "好的，再见"),
         ("   \n\n ", ""),
     ],
 )

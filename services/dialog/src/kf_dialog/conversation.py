@@ -28,6 +28,8 @@ class Claim:
     open_kfid: str
     external_userid: str
     token: int
+    failures: int = 0
+    """How often in a row its turn broke off with an error."""
 
     @property
     def key(self) -> tuple[str, str]:

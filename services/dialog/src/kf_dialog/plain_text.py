@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 
 _THOUGHT = re.compile(r"<think(?:ing)?>.*?(?:</think(?:ing)?>|\Z)", re.DOTALL | re.IGNORECASE)
 _THOUGHT_END = re.compile(r"\A.*</think(?:ing)?>", re.DOTALL | re.IGNORECASE)
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\u200b\u2028\u2029\ufeff]")
+# A lone surrogate, half of an emoji, is no text: neither UTF-8 nor PostgreSQL can hold it.
+_UNSHOWN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\u200b\u2028\u2029\ud800-\udfff\ufeff]")
 _FENCE = re.compile(r"^\s{0,12}(?:```|~~~)")
 _HEADING = re.compile(r"^\s{0,3}#{1,6}\s+(.*)$")
 _HEADING_END = re.compile(r"\s#+$")
@@ -50,7 +51,7 @@ def _without_thoughts(text: str) -> str:
     text = _THOUGHT.sub("", text)
     # Some templates open the thought in the prompt, so that only its end is in the answer.
     text = _THOUGHT_END.sub("", text)
-    return _CONTROL.sub("", text)
+    return _UNSHOWN.sub("", text)
 
 
 def _lines(lines: Sequence[str]) -> Iterator[str]:

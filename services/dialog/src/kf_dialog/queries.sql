@@ -50,7 +50,7 @@ UPDATE conversation AS c
 SET lease_token = c.lease_token + 1, lease_until = now() + make_interval(secs => $2)
 FROM due
 WHERE c.open_kfid = due.open_kfid AND c.external_userid = due.external_userid
-RETURNING c.open_kfid, c.external_userid, c.lease_token;
+RETURNING c.open_kfid, c.external_userid, c.lease_token, c.failures;
 
 -- name: next_due
 SELECT EXTRACT(EPOCH FROM min(due_at) - now())::float8 FROM conversation WHERE due_at > now();

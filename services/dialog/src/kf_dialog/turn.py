@@ -24,6 +24,8 @@ tracer = trace.get_tracer("kf_dialog.turn")
 
 _EXCHANGES = 10
 """Earlier turns that are read for a prompt; its own budget may take fewer."""
+_MOST_FAILURES = 3
+"""After so many, asking the model again would only cost: the customer gets an apology."""
 
 
 class InHand:
@@ -96,7 +98,8 @@ class TurnWorker:
             record_exception=False,
         ) as span:
             joins_until = monotonic() + work.join_left
-            answer = await self._unless_newer(in_hand, work)
+            given_up = claim.failures >= _MOST_FAILURES
+            answer = apologise(work) if given_up else await self._unless_newer(in_hand, work)
             if answer is None:
                 return _finish(span, work, Commit.NEWER, None)
             turn = Turn(turn_id, work, answer, telemetry.carrier())
