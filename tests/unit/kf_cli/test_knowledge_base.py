@@ -29,3 +29,12 @@ def test_what_is_not_there_or_not_understood_is_refused(tmp_path: Path) -> None:
 
 def test_the_sample_has_two_collections() -> None:
     assert {collection for collection, _ in sample_sources()} == {"shop", "saas"}
+
+
+def test_two_files_of_one_name_are_refused_rather_than_one_of_them_lost(tmp_path: Path) -> None:
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "faq.csv").touch()
+    with pytest.raises(KnowledgeError, match="import their folder instead"):
+        find_sources([tmp_path / "a" / "faq.csv", tmp_path / "b" / "faq.csv"])
+    assert len(find_sources([tmp_path])) == 2

@@ -104,7 +104,8 @@ def find_sources(paths: Iterable[Path]) -> list[Source]:
     """The documents among files and folders (searched to the bottom), each once, in order of name.
 
     Raises:
-        KnowledgeError: a path is not there, or a file has an ending that is not understood.
+        KnowledgeError: a path is not there, a file has an ending that is not understood, or two files would
+            be the same document of the collection.
     """
     found: dict[Path, Source] = {}
     for path in paths:
@@ -117,6 +118,13 @@ def find_sources(paths: Iterable[Path]) -> list[Source]:
             raise KnowledgeError(f"{path}: only {' '.join(ENDINGS)} are understood.")
         else:
             found[path] = Source(path, path.name)
+    by_name: dict[str, Path] = {}
+    for path, source in found.items():
+        first = by_name.setdefault(source.name, path)
+        if first != path:
+            raise KnowledgeError(
+                f"{first} and {path} would both be {source.name}: import their folder instead."
+            )
     return list(found.values())
 
 
