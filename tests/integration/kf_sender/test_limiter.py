@@ -56,6 +56,15 @@ async def test_claims_at_once_never_exceed_the_window(hall: Office) -> None:
     await pool.close()
 
 
+async def test_an_account_at_its_own_limit_lets_the_others_pass(hall: Office) -> None:
+    store, pool = await open_store(hall, replace(FAST, account_slots=3))
+    await hall.store(*(command(f"a{n}", f"wm{n}") for n in range(6)))
+    await hall.store(*(command(f"b{n}", f"wm{n}", open_kfid="wkB") for n in range(2)))
+    granted = [claim for _ in range(8) if isinstance(claim := await store.claim(), Claimed)]
+    assert [claim.command_id for claim in granted] == ["a0", "a1", "a2", "b0", "b1"]
+    await pool.close()
+
+
 async def test_a_slot_that_was_not_used_is_given_back(hall: Office) -> None:
     store, pool = await open_store(hall, replace(FAST, slots=1))
     await hall.store(command("c1"))

@@ -211,6 +211,22 @@ async def test_a_misconfigured_account_rests_and_the_others_go_on(hall: Office, 
     assert (await hall.row("SELECT failures FROM account WHERE open_kfid = 'wkTest0001'"))["failures"] == 0
 
 
+async def test_a_fault_of_the_corp_stops_every_account_with_one_alert_and_heals_by_itself(
+    hall: Office, desk: KfDesk
+) -> None:
+    desk.on(SEND_MSG, *[refusal(60020, "not allow to access from your ip, from ip: 1.2.3.4")] * 2)
+    with capture_logs() as logs:
+        await hall.store(command("a1"), *(command(f"b{n}", f"wm{n}", open_kfid="wkB") for n in range(3)))
+        hall.start(kf_sender_workers=1)
+        for command_id in ("a1", "b0", "b1", "b2"):
+            await end_pauses_until_sent(hall, command_id)
+    alerts = [line for line in logs if line["event"] == "account.refused"]
+    assert [(line["errcode"], line["concerns"]) for line in alerts] == [(60020, "every account")]
+    assert "1.2.3.4" in alerts[0]["remedy"]
+    # While it was refused one call at a time found out: two refusals, then everybody.
+    assert len(desk.calls) == 6
+
+
 async def test_no_connection_is_no_doubt_and_heals_by_itself(hall: Office, desk: KfDesk) -> None:
     base, hall.api_base = hall.api_base, "http://127.0.0.1:9"
     stop, first = hall.start()

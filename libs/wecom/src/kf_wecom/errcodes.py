@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib.resources import files
-from typing import Any
+from typing import Any, Literal
 
 
 class ErrorClass(StrEnum):
@@ -40,8 +40,8 @@ class Entry:
     """One errcode: its class, why it comes and what mends it.
 
     `menu` is the path in the admin site where an operator clicks; `wait_seconds` the least pause before the
-    same call may succeed; `refresh_once` says that a fresh access token may cure it. A remedy may contain
-    `{from_ip}`.
+    same call may succeed; `refresh_once` says that a fresh access token may cure it; `scope` whom a config
+    fault concerns. A remedy may contain `{from_ip}`.
     """
 
     code: int
@@ -53,6 +53,7 @@ class Entry:
     menu: str = ""
     wait_seconds: int = 0
     refresh_once: bool = False
+    scope: Literal["corp", "account"] = "corp"
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,8 @@ _REFUSAL_PAUSE_SECONDS = 30
 _REFUSAL_PAUSE_MAX_SECONDS = 300
 _FORCED_PAUSE_SECONDS = 10.0
 _OUTAGE_PAUSE_SECONDS = 2.0
+_SKEW_SECONDS = 2.0
+"""How far the clocks of replicas may differ."""
 
 Fetch = Callable[[], Awaitable[GrantedToken]]
 """One gettoken call, such as `partial(fetch_token, transport, corp_id, secret)`."""
@@ -91,7 +93,7 @@ class LocalToken:
             return self._cached.value
 
     async def _from_reachable_vault(self, stale: str | None) -> AccessToken:
-        if self._clock() >= self._vault_down_until:
+        if not _holds(self._vault_down_until, self._clock(), _OUTAGE_PAUSE_SECONDS):
             try:
                 return await self._from_vault(self._vault, stale)
             except VaultUnavailableError:
@@ -106,7 +108,7 @@ class LocalToken:
             if token:
                 return token
             now = self._clock()
-            if now >= state.claimed_until:
+            if not _holds(state.claimed_until, now, _CLAIM_SECONDS):
                 claim = state.model_copy(update={"claimed_until": now + _CLAIM_SECONDS})
                 claimed = await vault.store(claim, revision)
                 if claimed is not None:
@@ -117,12 +119,12 @@ class LocalToken:
         """The token to use without a fetch, or None when one is due; raises what still forbids a fetch."""
         now = self._clock()
         best, usable = self._best(state), self._usable(state, stale)
-        if usable and (now < usable.renew_at or now < state.claimed_until):
+        if usable and (now < usable.renew_at or _holds(state.claimed_until, now, _CLAIM_SECONDS)):
             return usable
         forbidden = _forbidden(state.refusal, self._outage, now)
         if forbidden and not usable:
             raise forbidden
-        forced_lately = now < state.forced_at + _FORCED_PAUSE_SECONDS
+        forced_lately = _holds(state.forced_at + _FORCED_PAUSE_SECONDS, now, _FORCED_PAUSE_SECONDS)
         if best and (best.value == stale and forced_lately):
             return best
         return usable if forbidden else None
@@ -205,11 +207,19 @@ def _refusal(error: ApiError, previous: Refusal | None, now: float) -> Refusal:
     return Refusal(code=error.code, errmsg=errmsg, failures=failures, until=until)
 
 
+def _holds(until: float, now: float, longest: float) -> bool:
+    """Whether `until` is still to come, and no further ahead than the `longest` that is ever set.
+
+    What lies further ahead was written by a clock that was wrong, or before the clock was set back.
+    """
+    return now < until <= now + longest + _SKEW_SECONDS
+
+
 def _forbidden(
     refusal: Refusal | None, outage: tuple[TransportError, float] | None, now: float
 ) -> WecomError | None:
-    if refusal and now < refusal.until:
+    if refusal and _holds(refusal.until, now, _REFUSAL_PAUSE_MAX_SECONDS):
         return ApiError(_GETTOKEN, refusal.code, refusal.errmsg, retry_after=refusal.until - now)
-    if outage and now < outage[1]:
+    if outage and _holds(outage[1], now, _OUTAGE_PAUSE_SECONDS):
         return type(outage[0])(outage[0].api, outage[0].reason)
     return None

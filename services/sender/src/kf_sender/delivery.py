@@ -224,6 +224,7 @@ def _alert(claimed: Claimed, verdict: Verdict, pause_seconds: float) -> None:
     log.error(
         "account.refused",
         open_kfid=claimed.open_kfid,
+        concerns="every account" if verdict.corp_wide else "this account",
         errcode=verdict.errcode,
         reason=verdict.reason,
         remedy=verdict.remedy_zh,

@@ -10,6 +10,8 @@ class Pacing:
 
     slots: int = 20
     """send_msg calls in any window, all replicas together."""
+    account_slots: int = 0
+    """The same for each account; 0: only the corp's limit."""
     window: float = 60.0
     guard: float = 0.1
     """Added to the window, since the two clocks need not tick alike."""

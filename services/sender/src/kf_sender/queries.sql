@@ -39,7 +39,7 @@ WHERE open_kfid = $1 AND external_userid = $2 AND status = 'parked'
 RETURNING command_id
 
 -- name: claim
-SELECT * FROM claim($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+SELECT * FROM claim($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
 
 -- name: extend_lease
 -- An expired lease stays expired, even when nobody has claimed the row since.
@@ -125,11 +125,11 @@ RETURNING alerted_at = now() AS alert, extract(epoch FROM paused_until - clock_t
 -- name: resume_account
 -- The errcode stays: the same refusal in a minute is no news.
 UPDATE account SET failures = 0, paused_until = '-infinity'
-WHERE open_kfid = $1 AND failures > 0
+WHERE open_kfid IN ($1, '') AND failures > 0
 RETURNING open_kfid
 
 -- name: probe_account_later
-UPDATE account SET paused_until = clock_timestamp() + $2::interval WHERE open_kfid = $1 AND failures > 0
+UPDATE account SET paused_until = clock_timestamp() + $2::interval WHERE open_kfid IN ($1, '') AND failures > 0
 
 -- name: pause_all
 SELECT pause_all($1, $2, $3, $4, $5, $6)

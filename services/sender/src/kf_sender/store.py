@@ -18,6 +18,8 @@ from kf_sender.verdict import Action, SharedPause, Verdict
 
 SCHEMA = "sender"
 _URGENT, _ORDINARY = 0, 1
+_CORP = ""
+"""In the table of accounts: all of them."""
 
 _STATUS_OF = {
     Action.DELIVERED: DeliveryStatus.SENT,
@@ -225,6 +227,7 @@ class Store:
             p.budget,
             OFFER,
             TEXT_MAX_BYTES,
+            p.account_slots,
         )
         if row is None:
             return Wait(None)
@@ -313,7 +316,7 @@ class Store:
         if verdict.action is Action.SUSPEND:
             row = await connection.fetchrow(
                 self._sql.suspend_account,
-                open_kfid,
+                _CORP if verdict.corp_wide else open_kfid,
                 verdict.errcode,
                 _seconds(max(p.account_first, verdict.pause_seconds)),
                 _seconds(p.account_most),

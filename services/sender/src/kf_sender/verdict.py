@@ -87,6 +87,8 @@ class Verdict:
     """Something was mended for the next try; such tries are bounded."""
     healthy: bool = False
     """The answer proves that WeCom accepts this account's configuration."""
+    corp_wide: bool = False
+    """What is to be mended concerns every account."""
     remedy_zh: str = ""
     """For alerts; the reason holds the English one."""
     look_first: bool | None = None
@@ -128,7 +130,8 @@ def _of_answer(error: ApiError, attempts: int, mends: int, pacing: Pacing) -> Ve
             return replace(verdict, pause_seconds=wait, shared_pause=_shared_pause(error))
         case Action.SUSPEND:
             pause = max(error.entry.wait_seconds, error.retry_after or 0)
-            return replace(verdict, pause_seconds=pause, remedy_zh=error.remedy_zh)
+            corp_wide = error.entry.scope == "corp"
+            return replace(verdict, pause_seconds=pause, remedy_zh=error.remedy_zh, corp_wide=corp_wide)
         case _:
             return replace(verdict, healthy=True)
 
@@ -180,7 +183,11 @@ def of_lookup(error: WecomError, refusal: Verdict | None, *, attempts: int, paci
     action = ACTION_OF[error.error_class]
     if action is Action.SUSPEND:
         return replace(
-            verdict, action=action, pause_seconds=error.entry.wait_seconds, remedy_zh=error.remedy_zh
+            verdict,
+            action=action,
+            pause_seconds=error.entry.wait_seconds,
+            remedy_zh=error.remedy_zh,
+            corp_wide=error.entry.scope == "corp",
         )
     if action in (Action.FAIL, Action.HOLD):
         # The customer or the account is unknown to service_state; sending would tell the same.
