@@ -53,8 +53,9 @@ proto: $(VENV)/.dev ## Regenerate the gRPC code from proto/
 	$(BIN)/python -m grpc_tools.protoc -I proto --python_out=libs/contracts/src --pyi_out=libs/contracts/src \
 	  --grpc_python_out=libs/contracts/src $(PROTO)
 
-docs: $(VENV)/.dev ## Regenerate docs/settings.md from the code
+docs: $(VENV)/.dev ## Regenerate the settings and troubleshooting pages from the code
 	$(BIN)/python docs/settings.py
+	$(BIN)/python docs/troubleshooting.py
 
 lock: $(VENV)/.uv ## Resolve constraints.txt anew
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate --group dev \

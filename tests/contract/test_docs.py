@@ -19,6 +19,15 @@ def test_the_settings_page_is_what_the_code_says() -> None:
     assert page == runpy.run_path(str(ROOT / "docs" / "settings.py"))["render"](), "run `make docs`"
 
 
+@pytest.mark.parametrize(
+    ("name", "chinese"), [("troubleshooting.md", False), ("troubleshooting.zh-CN.md", True)]
+)
+def test_the_troubleshooting_page_holds_the_whole_catalogue(name: str, chinese: bool) -> None:
+    page = (ROOT / "docs" / name).read_text(encoding="utf-8")
+    render = runpy.run_path(str(ROOT / "docs" / "troubleshooting.py"))["render"]
+    assert page == render(chinese=chinese), "run `make docs`"
+
+
 def test_no_service_has_more_than_twenty_settings() -> None:
     services = runpy.run_path(str(ROOT / "docs" / "settings.py"))["SERVICES"]
     assert {name: len(cls.model_fields) for name, cls in services.items() if len(cls.model_fields) > 20} == {}
