@@ -170,6 +170,15 @@ async def test_the_lease_of_a_dead_puller_runs_out(gateway: Replica, wecom: KfAc
         assert await gateway.puller.pull("wk1", "ENC1") == Done()
 
 
+async def test_the_lease_of_a_puller_whose_clock_was_an_hour_ahead_is_taken_over(
+    gateway: Replica, wecom: KfAccounts
+) -> None:
+    gateway.clock.ahead = 3600
+    async with gateway.leases.hold("wk1"):
+        gateway.clock.ahead = 0
+        assert await gateway.puller.pull("wk1", "ENC1") == Done()
+
+
 async def test_two_replicas_publish_each_message_once_and_in_order(
     gateway: Replica, nats_url: str, wecom: KfAccounts
 ) -> None:

@@ -31,3 +31,12 @@ def test_no_window_ever_holds_more_calls_than_allowed(attempts: list[int]) -> No
             made.append(now)
     for at in made:
         assert sum(at - WINDOW_SECONDS < other <= at for other in made) <= CALLS_PER_WINDOW
+
+
+def test_calls_noted_by_a_clock_that_was_ahead_do_not_count() -> None:
+    assert wait_for_call([3600.0 + i for i in range(6)], 10.0, 6) == 0.0
+    assert wait_for_call([3600.0], 10.0, 4, spacing=15.0) == 0.0
+
+
+def test_calls_of_a_replica_whose_clock_is_a_little_ahead_count() -> None:
+    assert wait_for_call([10.5, 10.0], 10.0, 4, spacing=15.0) == 15.5

@@ -31,3 +31,12 @@ def test_an_account_newer_than_the_listing_is_polled() -> None:
 
 def test_without_a_listing_every_account_ever_pulled_counts() -> None:
     assert due({"wk1": at(5000)}, Listing(), NOW, 60) == ["wk1"]
+
+
+def test_a_pull_noted_by_a_clock_that_was_ahead_does_not_put_the_poll_off() -> None:
+    known = {"wk1": at(-3600), "wk2": at(70)}
+    assert due(known, Listing(frozenset(known), NOW - 100), NOW, 60) == ["wk1", "wk2"]
+
+
+def test_a_pull_noted_by_a_clock_that_was_ahead_keeps_no_lost_account() -> None:
+    assert due({"wk1": at(-3600)}, Listing(frozenset(), NOW - 100), NOW, 60) == []

@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from nats.js.errors import KeyNotFoundError, KeyWrongLastSequenceError
 from nats.js.kv import KeyValue
 
+from kf_gateway.clocks import is_honest
+
 WINDOW_SECONDS = 60.0
 CALLS_PER_WINDOW = 6
 """Below the ten of wecom-kf-api §3.5, whose scope and window nobody outside knows exactly."""
@@ -25,14 +27,19 @@ class BudgetSpentError(Exception):
 
 
 def wait_for_call(calls: Sequence[float], now: float, limit: int, spacing: float = 0.0) -> float:
-    """Seconds until another call is allowed, 0 for now; `calls` are the times of earlier ones, ascending.
+    """Seconds until another call is allowed, 0 for now; `calls` are the times of earlier ones.
 
     At most `limit` in any window, and `spacing` seconds after the last one.
     """
-    recent = [at for at in calls if at > now - WINDOW_SECONDS]
+    recent = _counting(calls, now)
     free_at = recent[-limit] + WINDOW_SECONDS if len(recent) >= limit else now
     spaced_at = recent[-1] + spacing if recent else now
     return max(free_at, spaced_at, now) - now
+
+
+def _counting(calls: Sequence[float], now: float) -> list[float]:
+    """The calls of the window, ascending; those of the future were noted by a clock that was wrong."""
+    return sorted(at for at in calls if at > now - WINDOW_SECONDS and is_honest(at, now))
 
 
 class TokenlessBudget:
@@ -65,9 +72,9 @@ class TokenlessBudget:
             wait = 0.0 if limit is None else wait_for_call(calls, now, limit, spacing)
             if wait:
                 raise BudgetSpentError(wait)
-            kept = [at for at in calls if at > now - WINDOW_SECONDS]
+            kept = [*_counting(calls, now), now]
             try:
-                await self._bucket.update(_KEY, json.dumps({"calls": [*kept, now]}).encode(), last=revision)
+                await self._bucket.update(_KEY, json.dumps({"calls": kept}).encode(), last=revision)
             except KeyWrongLastSequenceError:
                 continue
             return

@@ -1,4 +1,4 @@
-"""Who pulls an account right now: a lease in NATS KV that spares double work and dies with its holder."""
+"""Who pulls an account right now: a lease in NATS KV that spares double work and runs out by the clock."""
 
 import json
 import time
@@ -10,13 +10,19 @@ from nats.errors import Error as NatsError
 from nats.js.errors import KeyNotFoundError, KeyWrongLastSequenceError
 from nats.js.kv import KeyValue
 
+from kf_gateway.clocks import is_honest
+
 log = structlog.get_logger()
 
 LEASE_SECONDS = 8.0
 
 
 class Lease:
-    """A held lease; it is no lock: a holder that is slow may meet another, and the cursor's CAS decides."""
+    """A held lease; it is no lock: a holder that is slow may meet another, and the cursor's CAS decides.
+
+    The bucket has no TTL. The value names the wall-clock time until which the lease holds, so a dead holder's
+    is taken over after 8 s at most; one that holds for longer comes from a wrong clock and counts as over.
+    """
 
     def __init__(self, bucket: KeyValue, key: str, revision: int, clock: Callable[[], float]) -> None:
         self._bucket, self._key, self._revision, self._clock = bucket, key, revision, clock
@@ -56,7 +62,7 @@ class Leases:
     async def _acquire(self, key: str) -> Lease | None:
         until, revision = await self._read(key)
         now = self._clock()
-        if now < until:
+        if now < until and is_honest(until, now, LEASE_SECONDS):
             return None
         try:
             revision = await self._bucket.update(key, _encoded(now + LEASE_SECONDS), last=revision)

@@ -12,6 +12,7 @@ from kf_wecom.errors import WecomError
 from nats.errors import Error as NatsError
 
 from kf_gateway.budget import BudgetSpentError, TokenlessBudget
+from kf_gateway.clocks import is_honest
 from kf_gateway.cursor import Cursors, Progress
 from kf_gateway.outage import Outages, is_passing
 from kf_gateway.puller import Puller
@@ -37,9 +38,9 @@ def due(known: Mapping[str, Progress], listing: Listing, now: float, poll_second
     """The accounts to poll, the longest unread first.
 
     An account outside the listing counts only if it was pulled since (it is newer than the listing): one that
-    was taken from the app must not be polled for ever.
+    was taken from the app must not be polled for ever. A pull of the future was noted by a wrong clock.
     """
-    pulled = {open_kfid: progress.pulled_at for open_kfid, progress in known.items()}
+    pulled = {kfid: p.pulled_at if is_honest(p.pulled_at, now) else 0.0 for kfid, p in known.items()}
     candidates = listing.accounts | {kfid for kfid, at in pulled.items() if at >= listing.at}
     late = [kfid for kfid in candidates if pulled.get(kfid, 0.0) + poll_seconds <= now]
     return sorted(late, key=lambda kfid: (pulled.get(kfid, 0.0), kfid))
