@@ -48,7 +48,7 @@ def stream_configs(replicas: int) -> list[StreamConfig]:
 
 
 def bucket_configs(replicas: int) -> list[KeyValueConfig]:
-    """Every key-value bucket: cursors and the access token last, leases die with their holder."""
+    """Every key-value bucket; none has a TTL: a lease names the wall-clock time at which it runs out."""
     return [
         KeyValueConfig(bucket=KV_CURSOR, history=1, replicas=replicas),
         KeyValueConfig(bucket=KV_TOKEN, history=1, replicas=replicas),
