@@ -3,6 +3,7 @@ import re
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from kf_dialog import plain_text
 from kf_dialog.plain_text import to_plain_text
 
 
@@ -66,6 +67,28 @@ def test_plain_text_stays_as_it_is(text: str) -> None:
     assert to_plain_text(text) == re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()
 
 
-@pytest.mark.parametrize("part", [" *a", "**a", "[", "](", "`", "_a ", "|-", "<", "# ", "> ", "https://"])
-def test_hostile_repetition_ends(part: str) -> None:
-    to_plain_text(part * 10_000)
+HOSTILE = [
+    "\t",
+    " *a",
+    "**a",
+    "**a*",
+    "[",
+    "](",
+    '[](x "',
+    "`",
+    "_a ",
+    "|-",
+    "a|\n-|\n\n",
+    "<",
+    "<b ",
+    "&",
+    "# ",
+    "> ",
+]
+
+
+@pytest.mark.parametrize("part", [*HOSTILE, "- ", "<think>", "</think>", "https://", "<mailto:", "~~", "\\"])
+def test_hostile_repetition_takes_linear_time(part: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At this length anything quadratic runs into the suite's timeout."""
+    monkeypatch.setattr(plain_text, "MAX_CHARS", 200_000)
+    to_plain_text((part * 200_000)[:200_000])

@@ -1,7 +1,8 @@
 from typing import Any
 
+import pytest
 from kf_dialog.conversation import Exchange, Question
-from kf_dialog.prompt import Found, Passage, build, passage_xml, question_text
+from kf_dialog.prompt import Found, Passage, build, passage_xml, question_text, unfenced
 
 
 def question(number: int, body: dict[str, Any]) -> Question:
@@ -97,3 +98,9 @@ def test_an_unknown_or_empty_message_is_still_named() -> None:
 def test_the_text_of_a_tapped_menu_line_is_what_the_customer_said() -> None:
     tapped = question(1, {"msgtype": "text", "text": {"content": "查订单", "menu_id": "7"}})
     assert tapped.text == "查订单"
+
+
+@pytest.mark.parametrize("part", [" ", "/", "< ", "</ ", "<passage"])
+def test_hostile_repetition_takes_linear_time(part: str) -> None:
+    """At this length anything quadratic runs into the suite's timeout."""
+    unfenced("<" + (part * 200_000)[:200_000])

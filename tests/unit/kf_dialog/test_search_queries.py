@@ -74,3 +74,10 @@ def test_no_text_is_no_query() -> None:
 @pytest.mark.parametrize("text", ["其他颜色", "哪家店最近", "请问退货地址写在什么地方"])
 def test_what_names_its_subject_does_not_point_back(text: str) -> None:
     assert not points_back(text)
+
+
+@pytest.mark.parametrize("part", ["呢", "呢?", "嗯", "哦", "你好", "这", "the one ", "还有"])
+def test_hostile_repetition_takes_linear_time(part: str) -> None:
+    """At this length anything quadratic runs into the suite's timeout."""
+    text = (part * 200_000)[:200_000] + "x"
+    burst_queries([text, text], [text])

@@ -14,7 +14,6 @@ _HEADING_END = re.compile(r"\s#+$")
 _RULE = re.compile(r"^\s{0,3}(?:(?:-\s*){3,}|(?:\*\s*){3,}|(?:_\s*){3,}|={3,})$")
 _QUOTE = re.compile(r"^\s{0,3}(?:>\s?)+")
 _BULLET = re.compile(r"^(\s{0,12})[-*+•]\s+(?:\[[ xX]\]\s+)?(.*)$")
-_TABLE_LINE = re.compile(r"^\s*\|?.*\|.*$")
 _URL = re.compile(r"https?://[^\s<>()\[\]\ue000-\uf8ff\u4e00-\u9fff，。；！？（）]+")
 _CODE = re.compile(r"(`{1,3})([^`\n]+)\1")
 _IMAGE_OR_LINK = re.compile(
@@ -63,7 +62,7 @@ def _lines(lines: Sequence[str]) -> Iterator[str]:
             in_code = not in_code
         elif in_code:
             yield line
-        elif _TABLE_LINE.match(line) and at + 1 < len(lines) and _is_separator(lines[at + 1]):
+        elif "|" in line and at + 1 < len(lines) and _is_separator(lines[at + 1]):
             rows = _table(lines, at)
             yield from _rows(_cells(line), rows)
             at += 1 + len(rows)
@@ -89,12 +88,10 @@ def _is_separator(line: str) -> bool:
 
 def _table(lines: Sequence[str], header: int) -> list[str]:
     """The body lines of the table whose header is at `header`."""
-    body: list[str] = []
-    for line in lines[header + 2 :]:
-        if not line.strip() or "|" not in line:
-            break
-        body.append(line)
-    return body
+    end = header + 2
+    while end < len(lines) and "|" in lines[end]:
+        end += 1
+    return list(lines[header + 2 : end])
 
 
 def _cells(line: str) -> list[str]:

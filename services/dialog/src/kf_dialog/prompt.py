@@ -28,7 +28,7 @@ _RULES = """\
 _NO_PASSAGES = "没有查到与这个问题相关的资料。"
 _SEARCH_DOWN = "资料库此刻无法查询：请如实告诉客户暂时查不到，请稍后再问，不要凭印象回答。"
 # A fence inside the text would end the real one, or open one that looks like ours.
-_FENCE = re.compile(r"<(?=\s*/?\s*passage)", re.IGNORECASE)
+_FENCE = re.compile(r"<(?=[\s/]*passage)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)

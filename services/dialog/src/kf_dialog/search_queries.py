@@ -34,7 +34,7 @@ def is_courtesy(text: str) -> bool:
 
 def points_back(text: str) -> bool:
     """True when the text names its subject by a pronoun or not at all."""
-    return _POINTING.search(text.strip()) is not None and len(text) <= 60
+    return len(text) <= 60 and _POINTING.search(text.strip()) is not None
 
 
 def is_short(text: str) -> bool:
