@@ -25,6 +25,7 @@ _TAG = re.compile(
 )
 _BREAK = re.compile(r"<br\s*/?>|</p>|</li>|</div>", re.IGNORECASE)
 _ESCAPED = re.compile(r"\\([\\`*_{}\[\]()#+\-.!|>~])")
+_ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
 # Marks touch no letter or digit of the Latin alphabet outside and no space inside: 2*3*4 and snake_case stay.
 _MARKED = [
     re.compile(
@@ -35,6 +36,8 @@ _MARKED = [
 # Bold is never arithmetic, and in Chinese it often touches letters: 支持**iOS**和Android.
 _BOLD = re.compile(r"\*\*([^\n*]+(?:\*[^\n*]+)*)\*\*")
 _PRIVATE = 0xE000
+_PLACE = re.compile(r"[\ue000-\uf8ff]")
+"""Characters that stand for kept text while the marks are taken out."""
 MAX_CHARS = 8_000
 
 
@@ -120,16 +123,21 @@ def _inline(text: str) -> str:
         kept.append(content)
         return chr(_PRIVATE + len(kept) - 1) if len(kept) < 6000 else content
 
-    text = re.sub(r"[\ue000-\uf8ff]", "", text)
+    text = _PLACE.sub("", text)
     text = _CODE.sub(lambda m: keep(m[2]), text)
     text = _ESCAPED.sub(lambda m: keep(m[1]), text)
     text = _links(text, keep)
     text = _TAG.sub("", _BREAK.sub("\n", text))
-    text = html.unescape(text).replace("\xa0", " ")
+    text = _ENTITY.sub(_character, text).replace("\xa0", " ")
     text = _BOLD.sub(r"\1", text)
     for marked in _MARKED:
         text = marked.sub(r"\1", text)
-    return re.sub(r"[\ue000-\uf8ff]", lambda m: kept[ord(m[0]) - _PRIVATE], text)
+    return _PLACE.sub(lambda m: kept[ord(m[0]) - _PRIVATE], text)
+
+
+def _character(entity: re.Match[str]) -> str:
+    """What `&amp;` or `&#38;` stands for, unless nobody could see it."""
+    return _PLACE.sub("", _UNSHOWN.sub("", html.unescape(entity[0])))
 
 
 def _links(text: str, keep: Callable[[str], str]) -> str:
