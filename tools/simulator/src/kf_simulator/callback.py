@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import httpx
 from kf_wecom.crypto import CallbackCrypto
@@ -27,10 +29,13 @@ class Callback:
         self._corp_id = corp_id
         self._clock = clock
         self._judge = judge
-        # The pool looks at every connection and waiting request for each call: few connections, and the
-        # queue stands in front of it.
-        self._slots = asyncio.Semaphore(_CONNECTIONS)
-        self._client = httpx.AsyncClient(timeout=ANSWER_LIMIT_SECONDS, trust_env=False)
+        # A pool looks at all of its connections for each call: one client for each connection is cheaper,
+        # and the one that was used last is the one to use next.
+        self._idle: asyncio.LifoQueue[httpx.AsyncClient] = asyncio.LifoQueue()
+        certificates = httpx.create_ssl_context()
+        for _ in range(_CONNECTIONS):
+            client = httpx.AsyncClient(timeout=ANSWER_LIMIT_SECONDS, trust_env=False, verify=certificates)
+            self._idle.put_nowait(client)
 
     def encrypt(self, xml: str) -> str:
         """The Encrypt node's text."""
@@ -48,16 +53,12 @@ class Callback:
             f"<xml><ToUserName><![CDATA[{self._corp_id}]]></ToUserName>"
             f"<Encrypt><![CDATA[{encrypted}]]></Encrypt><AgentID><![CDATA[]]></AgentID></xml>"
         )
-        async with self._slots:
+        headers = {"content-type": "text/xml"}
+        async with self._connection() as client:
             began = time.monotonic()
             try:
                 async with asyncio.timeout(ANSWER_LIMIT_SECONDS):
-                    reply = await self._client.post(
-                        self.url,
-                        params=query,
-                        content=body.encode(),
-                        headers={"content-type": "text/xml"},
-                    )
+                    reply = await client.post(self.url, params=query, content=body.encode(), headers=headers)
             except (TimeoutError, httpx.HTTPError) as error:
                 return self._failed(error, time.monotonic() - began)
         self._judge.called("callback", reply.status_code)
@@ -70,9 +71,9 @@ class Callback:
         echo = str(secrets.randbelow(10**19)).zfill(19)
         encrypted = self._crypto.encrypt(echo.encode())
         try:
-            async with asyncio.timeout(ANSWER_LIMIT_SECONDS):
+            async with asyncio.timeout(ANSWER_LIMIT_SECONDS), self._connection() as client:
                 query = self.signed(encrypted) | {"echostr": encrypted}
-                reply = await self._client.get(self.url, params=query)
+                reply = await client.get(self.url, params=query)
         except (TimeoutError, httpx.HTTPError) as error:
             return {"ok": False, "fault": _describe(error)}
         if reply.status_code != 200:
@@ -82,7 +83,16 @@ class Callback:
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._client.aclose()
+        while not self._idle.empty():
+            await self._idle.get_nowait().aclose()
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[httpx.AsyncClient]:
+        client = await self._idle.get()
+        try:
+            yield client
+        finally:
+            self._idle.put_nowait(client)
 
     def _failed(self, error: Exception, seconds: float) -> str:
         if isinstance(error, TimeoutError):

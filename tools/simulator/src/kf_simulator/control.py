@@ -29,9 +29,9 @@ _LONGEST_WAIT_SECONDS = 25.0
 def control_router(sim: Simulation) -> APIRouter:
     """Accounts, customers, chats and servicers."""
     router = APIRouter(prefix="/control", tags=["world"])
-    _add_people(router, sim)
     _add_chats(router, sim)
     _add_transcript(router, sim)
+    _add_people(router, sim)
     _add_servicers(router, sim)
     return router
 

@@ -14,12 +14,12 @@ _CURSOR_LENGTH = 19
 
 def base58(length: int) -> str:
     """Random base58 text."""
-    return "".join(secrets.choice(BASE58) for _ in range(length))
+    return "".join(BASE58[byte % len(BASE58)] for byte in secrets.token_bytes(length))
 
 
 def alnum(length: int) -> str:
     """Random letters and digits."""
-    return "".join(secrets.choice(_ALNUM) for _ in range(length))
+    return "".join(_ALNUM[byte % len(_ALNUM)] for byte in secrets.token_bytes(length))
 
 
 def customer_msgid(external_userid: str) -> str:
