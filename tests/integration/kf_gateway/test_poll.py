@@ -42,6 +42,19 @@ async def test_all_polls_of_a_minute_stay_within_the_budget(gateway: Replica, we
     assert len({pull["open_kfid"] for pull in wecom.pulls()}) == len(wecom.pulls()), "each its turn"
 
 
+async def test_an_account_that_somebody_is_reading_costs_no_poll(gateway: Replica, wecom: KfAccounts) -> None:
+    wecom.write("wk1", "m1")
+    wecom.write("wk2", "m2")
+    async with gateway.leases.hold("wk1"):
+        await gateway.poller.poll_once()
+    assert [pull["open_kfid"] for pull in wecom.pulls()] == ["wk2"], "and the next one has its turn"
+    gateway.clock.ahead += 16
+    async with gateway.leases.hold("wk1"):
+        await gateway.poller.poll_once()
+    await gateway.poller.poll_once()
+    assert [pull["open_kfid"] for pull in wecom.pulls()] == ["wk2", "wk1"]
+
+
 async def test_a_long_history_is_read_within_the_budget(gateway: Replica, wecom: KfAccounts) -> None:
     wecom.page_size = 1
     wecom.write("wk1", *(f"m{i}" for i in range(10)))

@@ -16,6 +16,7 @@ POLLS_PER_WINDOW = 4
 """The rest is kept for notices whose token has died (95007): a customer waits behind those."""
 
 _KEY = "tokenless"
+_POLL_SPACING = WINDOW_SECONDS / POLLS_PER_WINDOW
 
 
 class BudgetSpentError(Exception):
@@ -59,7 +60,12 @@ class TokenlessBudget:
 
     async def claim_poll(self) -> None:
         """Take one call for a poll: fewer of them, and spread evenly. Errors as in `claim`."""
-        await self._take(POLLS_PER_WINDOW, WINDOW_SECONDS / POLLS_PER_WINDOW)
+        await self._take(POLLS_PER_WINDOW, _POLL_SPACING)
+
+    async def poll_wait(self) -> float:
+        """Seconds until a poll is allowed, 0 for now; nothing is taken. NatsError."""
+        calls, _ = await self._read()
+        return wait_for_call(calls, self._clock(), POLLS_PER_WINDOW, _POLL_SPACING)
 
     async def record(self) -> None:
         """Count a call that was already made: one with a wrong token weighs as much as one without."""

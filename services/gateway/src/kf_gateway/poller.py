@@ -11,11 +11,11 @@ from kf_wecom.client import WecomClient
 from kf_wecom.errors import WecomError
 from nats.errors import Error as NatsError
 
-from kf_gateway.budget import BudgetSpentError, TokenlessBudget
+from kf_gateway.budget import TokenlessBudget
 from kf_gateway.clocks import is_honest
 from kf_gateway.cursor import Cursors, Progress
 from kf_gateway.outage import Outages, is_passing
-from kf_gateway.puller import Puller
+from kf_gateway.puller import HELD, Puller
 
 log = structlog.get_logger()
 
@@ -77,18 +77,20 @@ class Poller:
                 continue
 
     async def poll_once(self) -> None:
-        """Pull the account that has waited longest, if one is due and the budget allows. NatsError."""
+        """Pull the account that has waited longest, if one is due and the budget allows. NatsError.
+
+        An account that another puller is reading costs nothing, and the next one has its turn.
+        """
         if self.clock() >= self._list_at:
             await self._list()
         waiting = due(await self.cursors.all(), self._listing, self.clock(), self.poll_seconds)
-        open_kfid = next((kfid for kfid in waiting if not self.outages.remaining(kfid)), None)
-        if open_kfid is None:
-            return
-        try:
-            await self.budget.claim_poll()
-        except BudgetSpentError:
-            return
-        await self.puller.pull(open_kfid, prepaid=True)
+        for open_kfid in waiting:
+            if self.outages.remaining(open_kfid):
+                continue
+            if await self.budget.poll_wait():
+                return
+            if await self.puller.pull(open_kfid, poll=True) is not HELD:
+                return
 
     async def _list(self) -> None:
         now = self.clock()

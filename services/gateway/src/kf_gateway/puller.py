@@ -52,8 +52,8 @@ class _Reading:
     progress: Progress
     revision: int
     token: str = field(repr=False)
-    prepaid: bool
-    """The first token-less call is in the budget already."""
+    poll: bool
+    """The first call is a poll: it takes from the smaller budget, and only now that the lease is held."""
     pages: int = 0
     items: int = 0
 
@@ -91,13 +91,13 @@ class Puller:
             return Retry(after=min(waited, _HELD_MAX_SECONDS))
         return outcome
 
-    async def pull(self, open_kfid: str, token: str = "", *, prepaid: bool = False) -> Outcome:
+    async def pull(self, open_kfid: str, token: str = "", *, poll: bool = False) -> Outcome:
         """Read an account to the end of its stream; HELD when another puller is at it. NatsError."""
         async with self.leases.hold(open_kfid) as lease:
             if lease is None:
                 return HELD
             try:
-                reading = await self._begin(open_kfid, token, prepaid=prepaid)
+                reading = await self._begin(open_kfid, token, poll=poll)
                 return await self._read(reading, lease)
             except CursorMovedError:
                 return Retry(_OVERTAKEN_SECONDS)
@@ -107,13 +107,13 @@ class Puller:
                 seconds = self.outages.failed(open_kfid, error)
                 return Retry(seconds, reason=_reason(error))
 
-    async def _begin(self, open_kfid: str, token: str, *, prepaid: bool) -> _Reading:
+    async def _begin(self, open_kfid: str, token: str, *, poll: bool) -> _Reading:
         progress, revision = await self.cursors.load(open_kfid)
         if progress is None:
             progress = Progress.first_run(self.clock(), self.first_run_seconds)
             revision = await self.cursors.store(open_kfid, progress, revision)
             log.info("pull.first_run", open_kfid=open_kfid)
-        return _Reading(open_kfid, progress, revision, token, prepaid)
+        return _Reading(open_kfid, progress, revision, token, poll)
 
     async def _read(self, reading: _Reading, lease: Lease) -> Outcome:
         while True:
@@ -150,9 +150,9 @@ class Puller:
                 return page
 
     async def _sync(self, reading: _Reading) -> SyncPage:
-        if not reading.token and not reading.prepaid:
-            await self.budget.claim()
-        reading.prepaid = False
+        if not reading.token:
+            await (self.budget.claim_poll() if reading.poll else self.budget.claim())
+        reading.poll = False
         async with self._calls:
             return await self.client.sync_msg(
                 open_kfid=reading.open_kfid, cursor=reading.progress.cursor, token=reading.token
