@@ -65,6 +65,18 @@ async def test_an_account_at_its_own_limit_lets_the_others_pass(hall: Office) ->
     await pool.close()
 
 
+async def test_ordinary_sends_come_in_bursts_and_use_the_whole_window(hall: Office) -> None:
+    store, pool = await open_store(hall, replace(FAST, slots=20, window=4.0, guard=0.0, burst=10))
+    await hall.store(*(command(f"a{n}", f"wm{n}") for n in range(30)))
+    granted = [claim for _ in range(12) if isinstance(claim := await store.claim(), Claimed)]
+    assert len(granted) == 10
+    wait = await store.claim()
+    assert isinstance(wait, Wait)
+    assert wait.seconds
+    assert 0.5 < wait.seconds <= 2.0
+    await pool.close()
+
+
 async def test_a_slot_that_was_not_used_is_given_back(hall: Office) -> None:
     store, pool = await open_store(hall, replace(FAST, slots=1))
     await hall.store(command("c1"))

@@ -37,7 +37,7 @@ async def test_a_refused_code_fails_and_stops_nobody(hall: Office, desk: KfDesk)
 
 
 async def test_ordinary_sends_leave_slots_for_the_next_welcome(hall: Office) -> None:
-    pacing = replace(FAST, slots=20, kept=2, ahead=4.0)
+    pacing = replace(FAST, slots=20, kept=2, ahead=1.0)
     pool = await postgres.connect(hall.database_url, SCHEMA, max_size=4)
     store = Store(pool, pacing)
     await hall.store(*(command(f"c{n}", f"wm{n}") for n in range(25)))
@@ -51,6 +51,6 @@ async def test_ordinary_sends_leave_slots_for_the_next_welcome(hall: Office) -> 
     assert isinstance(await store.claim(), Wait)
     # Shortly before the others run out the kept slots may be used: none is wasted.
     await hall.row("DELETE FROM slot WHERE id > $1", granted[-1].slot_id)
-    await hall.row("UPDATE slot SET counts_until = now() + interval '2 s'")
+    await hall.row("UPDATE slot SET urgent = false, counts_until = now() + interval '0.8 s'")
     assert isinstance(await store.claim(), Claimed)
     await pool.close()

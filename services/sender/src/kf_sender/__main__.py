@@ -116,7 +116,9 @@ async def shared_token(config: Settings, transport: Transport, js: JetStreamCont
 
 
 async def _serve_until_signal(config: Settings) -> None:
-    pacing = Pacing(slots=config.kf_sender_rate_per_minute, budget=config.kf_sender_max_parts)
+    rate = config.kf_sender_rate_per_minute
+    # Half a window's at once: what is left serves the welcome codes of the next half minute.
+    pacing = Pacing(slots=rate, budget=config.kf_sender_max_parts, burst=(rate + 1) // 2)
     await serve(config, pacing, lifecycle.stop_on_signals())
 
 

@@ -23,10 +23,12 @@ class Pacing:
     """A customer whose sender died is taken over after this long."""
     poll: float = 0.5
     """How often a replica looks for work that another one stored."""
+    burst: int = 0
+    """Ordinary sends at once; so many again when as much of the window has passed. 0: the whole window's."""
     kept: int = 2
-    """Slots that ordinary sends leave to urgent ones..."""
-    ahead: float = 4.0
-    """...of the next so many seconds; a welcome_code lives 20 s."""
+    """Slots that ordinary sends leave to urgent ones, besides as many as those took in the last window..."""
+    ahead: float = 1.0
+    """...unless others will be free after so many seconds. A welcome_code lives 20 s."""
     budget: int = 4
     """Messages that answers may take per customer message; of WeCom's 5 one is for a handover notice."""
     fresh: float = 24 * 3600.0

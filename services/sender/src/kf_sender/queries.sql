@@ -39,7 +39,7 @@ WHERE open_kfid = $1 AND external_userid = $2 AND status = 'parked'
 RETURNING command_id
 
 -- name: claim
-SELECT * FROM claim($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+SELECT * FROM claim($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
 
 -- name: extend_lease
 -- An expired lease stays expired, even when nobody has claimed the row since.

@@ -228,6 +228,7 @@ class Store:
             OFFER,
             TEXT_MAX_BYTES,
             p.account_slots,
+            p.burst or p.slots,
         )
         if row is None:
             return Wait(None)
