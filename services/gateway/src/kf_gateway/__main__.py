@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import partial
@@ -20,6 +21,7 @@ from kf_wecom.transport import Transport
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
+from nats.js.kv import KeyValue
 
 from kf_gateway import http
 from kf_gateway.budget import TokenlessBudget
@@ -93,12 +95,13 @@ async def pull(
         return
     connections.push_async_callback(client.close)
     js = client.jetstream()
-    if not await _prepared(js, settings.kf_nats_replicas, stop):
+    buckets = await _prepared(js, settings.kf_nats_replicas, stop)
+    if buckets is None:
         return
     notices.attach(client)
     log.info("gateway.ready", port=settings.port)
     transport = await connections.enter_async_context(Transport(settings.wecom_api_base))
-    puller, poller = await _adapters(settings, js, transport, stop)
+    puller, poller = _adapters(settings, js, buckets, transport, stop)
     consumer = replace(NOTICES, concurrency=settings.kf_gateway_pull_workers)
     async with asyncio.TaskGroup() as group:
         group.create_task(poller.run(stop))
@@ -114,33 +117,40 @@ async def pull(
         )
 
 
-async def _prepared(js: JetStreamContext, replicas: int, stop: asyncio.Event) -> bool:
-    """Make the streams and buckets, waiting for a JetStream that is still electing its leader."""
+async def _prepared(js: JetStreamContext, replicas: int, stop: asyncio.Event) -> dict[str, KeyValue] | None:
+    """Make the streams and buckets, waiting for a JetStream that is still electing its leader.
+
+    Returns the buckets by name, or None if `stop` came first.
+    """
+    configs = streams.bucket_configs(replicas)
     while not stop.is_set():
         try:
             await nats.ensure_streams(js, streams.stream_configs(replicas))
-            await nats.ensure_buckets(js, streams.bucket_configs(replicas))
+            await nats.ensure_buckets(js, configs)
+            return {config.bucket: await js.key_value(config.bucket) for config in configs}
         except (NatsError, OSError) as error:
             log.warning("gateway.jetstream_not_ready", error=str(error) or type(error).__name__)
             await asyncio.sleep(_AGAIN_SECONDS)
-        else:
-            return True
-    return False
+    return None
 
 
-async def _adapters(
-    settings: Settings, js: JetStreamContext, transport: Transport, stop: asyncio.Event
+def _adapters(
+    settings: Settings,
+    js: JetStreamContext,
+    buckets: Mapping[str, KeyValue],
+    transport: Transport,
+    stop: asyncio.Event,
 ) -> tuple[Puller, Poller]:
     corp_id, secret = settings.wecom_corp_id, settings.wecom_kf_secret.get_secret_value()
-    leases = await js.key_value(streams.KV_LEASE)
+    leases = buckets[streams.KV_LEASE]
     tokens = SharedToken(
         partial(fetch_token, transport, corp_id, secret),
-        bucket=await js.key_value(streams.KV_TOKEN),
+        bucket=buckets[streams.KV_TOKEN],
         corp_id=corp_id,
         secret=secret,
     )
     client = WecomClient(transport, tokens)
-    cursors = Cursors(await js.key_value(streams.KV_CURSOR))
+    cursors = Cursors(buckets[streams.KV_CURSOR])
     budget, outages = TokenlessBudget(leases), Outages()
     puller = Puller(
         client=client,
