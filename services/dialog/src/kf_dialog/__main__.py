@@ -1,6 +1,7 @@
 """Starts the dialog service: settings, adapters, then inbox, turns and relay until SIGTERM drains them."""
 
 import asyncio
+from contextlib import AsyncExitStack
 
 from kf_contracts import streams
 from kf_runtime import grpc as kf_grpc
@@ -26,17 +27,51 @@ _FLUSH_SECONDS = 10.0
 
 async def serve(config: Settings, stop: asyncio.Event) -> None:
     """Run until `stop`, then finish what is in hand."""
-    dsn = config.database_url.get_secret_value()
-    store = await Store.open(dsn, timing(config))
-    client = await kf_nats.connect_unless(stop, config.nats_url, "kf-dialog")
-    if client is None:
-        await store.close()
-        return
+    async with AsyncExitStack() as stack:
+        health = kf_grpc.Server(config.kf_dialog_health_host, config.kf_dialog_health_port)
+        stack.push_async_callback(health.stop, 1.0)
+        await health.start()
+        store = await open_store(config, stop)
+        if store is None:
+            return
+        stack.push_async_callback(store.close)
+        client = await kf_nats.connect_unless(stop, config.nats_url, "kf-dialog")
+        if client is None:
+            return
+        stack.push_async_callback(client.close)
+        await kf_nats.ensure_streams(client.jetstream(), streams.stream_configs(config.kf_nats_replicas))
+        channel = kf_grpc.channel(config.kf_dialog_knowledge_target)
+        stack.push_async_callback(channel.close)
+        knowledge = Knowledge(channel, config.collections, config.kf_dialog_default_collection)
+        model = open_model(config)
+        stack.push_async_callback(model.close)
+        await run(config, stop, health, store, client, knowledge, model)
+
+
+async def open_store(config: Settings, stop: asyncio.Event) -> Store | None:
+    """The database, migrated; None when `stop` is set before it answers."""
+    opening = asyncio.create_task(Store.open(config.database_url.get_secret_value(), timing(config)))
+    stopping = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({opening, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        return await opening if opening.done() else None
+    finally:
+        for task in (opening, stopping):
+            task.cancel()
+        await asyncio.gather(opening, stopping, return_exceptions=True)
+
+
+async def run(
+    config: Settings,
+    stop: asyncio.Event,
+    health: kf_grpc.Server,
+    store: Store,
+    client: Client,
+    knowledge: Knowledge,
+    model: Model,
+) -> None:
+    """The service's loops over what it was given."""
     js = client.jetstream()
-    await kf_nats.ensure_streams(js, streams.stream_configs(config.kf_nats_replicas))
-    channel = kf_grpc.channel(config.kf_dialog_knowledge_target)
-    knowledge = Knowledge(channel, config.collections, config.kf_dialog_default_collection)
-    model = open_model(config)
     relay, inbound = Relay(store, js), Inbound(store, js)
     schedule = Schedule(
         store,
@@ -45,9 +80,7 @@ async def serve(config: Settings, stop: asyncio.Event) -> None:
         lease_seconds=config.kf_dialog_lease_seconds,
         drain_seconds=config.kf_dialog_drain_seconds,
     )
-    listener = Listener(dsn, schedule.hear, schedule.bell.ring)
-    health = kf_grpc.Server(config.kf_dialog_health_host, config.kf_dialog_health_port)
-    await health.start()
+    listener = Listener(config.database_url.get_secret_value(), schedule.hear, schedule.bell.ring)
     checks = {"nats": connected(client), "postgres": store.answers, "knowledge": knowledge.answers}
     tasks = {
         "inbox": kf_nats.consume(js, CONSUMER, inbound, stop=stop, on_park=inbound.park, transient=TRANSIENT),
@@ -57,14 +90,7 @@ async def serve(config: Settings, stop: asyncio.Event) -> None:
         "relay": relay.run(schedule.drained),
         "readiness": lifecycle.watch_ready(health, checks, stop),
     }
-    try:
-        await lifecycle.supervise(stop, tasks, config.kf_dialog_drain_seconds + _FLUSH_SECONDS)
-    finally:
-        await health.stop(1)
-        await channel.close()
-        await model.close()
-        await client.close()
-        await store.close()
+    await lifecycle.supervise(stop, tasks, config.kf_dialog_drain_seconds + _FLUSH_SECONDS)
 
 
 async def serve_until_signal(config: Settings) -> None:

@@ -66,7 +66,11 @@ class Store:
             postgres.DatabaseError: with the remedy.
         """
         pool = await postgres.connect(dsn, SCHEMA, init=_codecs, reset=_stateless)
-        await postgres.migrate(pool, SCHEMA, postgres.load_migrations("kf_dialog"))
+        try:
+            await postgres.migrate(pool, SCHEMA, postgres.load_migrations("kf_dialog"))
+        except BaseException:
+            pool.terminate()
+            raise
         return cls(pool, timing)
 
     async def close(self) -> None:
