@@ -41,7 +41,7 @@ class Raw:
 
 @dataclass
 class WecomApi:
-    """Answers `script[path]` one by one, then `{"errcode":0,"errmsg":"ok"}`; gettoken numbers its tokens."""
+    """Answers `script[path]` one by one, then a success of any call; gettoken numbers its tokens."""
 
     base_url: str = ""
     asked: list[Asked] = field(default_factory=list)
@@ -62,7 +62,7 @@ class WecomApi:
         if asked.path == GETTOKEN:
             self.tokens += 1
             return as_json({"errcode": 0, "access_token": f"SecretToken{self.tokens}", "expires_in": 7200})
-        return as_json({"errcode": 0, "errmsg": "ok"})
+        return as_json({"errcode": 0, "errmsg": "ok", "msgid": "sent", "next_cursor": ""})
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

@@ -77,9 +77,9 @@ async def test_text_goes_out_as_real_utf8(api: WecomApi, client: WecomClient) ->
     }
 
 
-async def test_a_missing_errcode_and_msgid_are_success(api: WecomApi, client: WecomClient) -> None:
-    api.on(f"{KF}/send_msg", Raw(b"{}"))
-    assert await client.send_msg(touser="wm1", open_kfid="wk1", content=Text(content="x")) == ""
+async def test_a_missing_errcode_is_success(api: WecomApi, client: WecomClient) -> None:
+    api.on(f"{KF}/send_msg", Raw(b'{"msgid":"m1"}'))
+    assert await client.send_msg(touser="wm1", open_kfid="wk1", content=Text(content="x")) == "m1"
     assert "msgid" not in api.asked[-1].json
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
 
 import pytest
@@ -125,6 +125,48 @@ async def test_an_answer_that_cannot_be_judged_is_ambiguous_and_not_retried(
     assert api.paths().count(SEND) == 1
 
 
+CALLS: dict[str, Callable[[WecomClient], Awaitable[object]]] = {
+    "send_msg": lambda client: send(client),
+    "send_msg_on_event": lambda client: client.send_msg_on_event(code="c", content=Text(content="x")),
+    "sync_msg": lambda client: client.sync_msg(open_kfid="wk1"),
+    "service_state/get": lambda client: client.service_state_get(open_kfid="wk1", external_userid="wm1"),
+    "service_state/trans": lambda client: client.service_state_trans(
+        open_kfid="wk1", external_userid="wm1", service_state=1
+    ),
+    "account/list": lambda client: client.account_list(),
+    "servicer/list": lambda client: client.servicer_list("wk1"),
+    "customer/batchget": lambda client: client.customer_batchget(["wm1"]),
+}
+
+
+@pytest.mark.parametrize("call", CALLS)
+async def test_an_empty_object_of_a_proxy_is_no_success(
+    api: WecomApi, client: WecomClient, call: str
+) -> None:
+    api.on(f"/cgi-bin/kf/{call}", Raw(b"{}"))
+    with pytest.raises(AmbiguousError) as caught:
+        await CALLS[call](client)
+    assert caught.value.reason == "malformed_reply"
+
+
+@pytest.mark.parametrize("call", ["send_msg", "send_msg_on_event", "sync_msg"])
+@pytest.mark.parametrize("answer", [{}, {"msgid": ""}, {"msgid": None}])
+async def test_what_must_not_be_lost_needs_more_than_errcode_0(
+    api: WecomApi, client: WecomClient, call: str, answer: dict[str, object]
+) -> None:
+    api.on(f"/cgi-bin/kf/{call}", {"errcode": 0, "errmsg": "ok", **answer})
+    with pytest.raises(AmbiguousError):
+        await CALLS[call](client)
+
+
+@pytest.mark.parametrize("answer", [b"{}", b'{"errcode":0,"access_token":"","expires_in":7200}'])
+async def test_a_grant_without_a_token_is_none(api: WecomApi, client: WecomClient, answer: bytes) -> None:
+    api.on(GETTOKEN, Raw(answer))
+    with pytest.raises(AmbiguousError):
+        await send(client)
+    assert api.paths() == [GETTOKEN]
+
+
 async def test_an_errcode_counts_whatever_the_http_status(api: WecomApi, client: WecomClient) -> None:
     api.on(SEND, Raw(b'{"errcode":-1,"errmsg":"system busy"}', status=500))
     with pytest.raises(ApiError) as caught:
@@ -133,7 +175,7 @@ async def test_an_errcode_counts_whatever_the_http_status(api: WecomApi, client:
 
 
 async def test_a_malformed_page_is_an_error_without_its_content(api: WecomApi, client: WecomClient) -> None:
-    api.on(SYNC, {"errcode": 0, "msg_list": ["private words"]})
+    api.on(SYNC, {"errcode": 0, "msg_list": "private words"})
     with pytest.raises(AmbiguousError) as caught:
         await client.sync_msg(open_kfid="wk1")
     assert "private" not in str(caught.value)

@@ -195,10 +195,14 @@ def _checked_msgid(msgid: str) -> str:
 
 
 def _parsed(answer: type[_Answer], path: str, fields: Mapping[str, Any]) -> _Answer:
+    """The answer, if it can be WeCom's: a proxy's `{}` has neither an errcode nor a field of the call's."""
     try:
-        return answer.model_validate(fields)
+        parsed = answer.model_validate(fields)
     except ValidationError:
         raise AmbiguousError(path, "malformed_reply") from None
+    if "errcode" not in fields and not parsed.model_fields_set:
+        raise AmbiguousError(path, "malformed_reply")
+    return parsed
 
 
 def _downloaded(reply: Reply) -> DownloadedMedia:

@@ -1,8 +1,11 @@
-"""What WeCom's API answers, without errcode and errmsg."""
+"""What WeCom's API answers, without errcode and errmsg.
 
-from typing import Any
+A missing errcode is 0, so where much hangs on a success, it must be proven by a field that only it has.
+"""
 
-from pydantic import Field, field_validator
+from typing import Any, Self
+
+from pydantic import Field, field_validator, model_validator
 
 from kf_wecom.wire import Wire
 
@@ -12,11 +15,19 @@ class SyncPage(Wire):
 
     Pull again while `has_more`, however short the list is; an empty `next_cursor` must not replace a stored
     one. The items are raw: parse each with `parse_item` and keep the raw.
+
+    An answer with none of the three fields is no page: taken for an empty one, it would end the catching up.
     """
 
     next_cursor: str = ""
     has_more: bool = False
     msg_list: tuple[dict[str, Any], ...] = ()
+
+    @model_validator(mode="after")
+    def _is_a_page(self) -> Self:
+        if not self.model_fields_set:
+            raise ValueError("the answer is no page of sync_msg")
+        return self
 
     @field_validator("msg_list", mode="before")
     @classmethod
@@ -114,7 +125,7 @@ class ServicerPage(Wire):
 class SentMessage(Wire):
     """The answer of send_msg and send_msg_on_event: accepted, which is not yet delivered."""
 
-    msgid: str = ""
+    msgid: str = Field(min_length=1)
 
 
 class StateChange(Wire):
