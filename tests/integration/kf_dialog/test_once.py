@@ -11,6 +11,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 from kf_cli import embedded
+from kf_dialog.store import Store
 
 from tests.fakes.dialog import Town
 
@@ -194,6 +195,28 @@ async def test_a_turn_that_outlasts_the_drain_is_given_back(town: Town, tmp_path
     (row,) = await town.rows("SELECT lease_until, due_at FROM conversation")
     assert row["lease_until"] is None
     assert row["due_at"] is not None
+
+
+async def test_when_a_bug_ends_the_renewal_of_leases_the_service_gives_back_its_turns_and_ends(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(*_: object) -> None:
+        raise ValueError("bug")
+
+    monkeypatch.setattr(Store, "renew", broken)
+    town.model.delay = lambda _: 60.0
+
+    async def served() -> None:
+        async with town.replica():
+            await town.say("wm1", "几点开门")
+            await town.asked(1)
+            async with asyncio.timeout(30):
+                while not await town.rows("SELECT 1 FROM conversation WHERE lease_until IS NULL"):
+                    await asyncio.sleep(0.05)
+
+    with pytest.raises(ValueError, match="bug"):
+        await served()
+    assert len(town.model.prompts) == 1
 
 
 async def test_every_fault_of_the_settings_is_told_at_once(tmp_path: Path) -> None:

@@ -37,16 +37,27 @@ class Schedule:
         self.bell.ring()
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Claim and answer until `stop`, then wait for the turns in hand."""
+        """Claim and answer until `stop`, then wait for the turns in hand.
+
+        What ends the renewal of leases ends this too: without it, others would be given every longer turn.
+        """
         renewing = asyncio.create_task(self._renew())
+        claiming = asyncio.create_task(self._claim_until(stop))
         try:
-            while not stop.is_set():
-                await self.bell.wait(stop, await self._claim())
+            done, _ = await asyncio.wait({renewing, claiming}, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+            await self._drain(self._drain_seconds)
         finally:
-            await self._drain()
-            renewing.cancel()
-            await asyncio.gather(renewing, return_exceptions=True)
+            for task in (renewing, claiming):
+                task.cancel()
+            await asyncio.gather(renewing, claiming, return_exceptions=True)
+            await self._drain(0)
             self.drained.set()
+
+    async def _claim_until(self, stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            await self.bell.wait(stop, await self._claim())
 
     async def _claim(self) -> float:
         """Start what is due as far as there is room; seconds until it is worth looking again."""
@@ -97,10 +108,11 @@ class Schedule:
                     log.warning("schedule.lease_lost")
                     task.cancel()
 
-    async def _drain(self) -> None:
+    async def _drain(self, seconds: float) -> None:
+        """Wait for the turns in hand, then give back those that are left."""
         tasks = {task for _, task in self._in_hand.values()}
         if tasks:
-            await asyncio.wait(tasks, timeout=self._drain_seconds)
+            await asyncio.wait(tasks, timeout=seconds)
         left = [(in_hand, task) for in_hand, task in self._in_hand.values() if not task.done()]
         for in_hand, task in left:
             task.cancel()
