@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import count
+from typing import Any
 
 from kf_traces.span import Event, Link, Span, Value
 
@@ -60,7 +61,7 @@ class Journey:
 
     def receive(self) -> str:
         """From the callback to the inbox; the id of the last span."""
-        told = {"kf__open_kfid": self.account}
+        told: dict[str, Any] = {"kf__open_kfid": self.account}
         root = self.step(
             *("kf-gateway", "POST /wecom/callback", "server", 0, 9),
             http__response__status_code=200,

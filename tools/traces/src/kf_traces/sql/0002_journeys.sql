@@ -36,6 +36,9 @@ CREATE TABLE sends (
 ) WITHOUT ROWID;
 CREATE INDEX sends_by_trace ON sends (trace);
 
+-- The accounts to choose from, without reading every term.
+CREATE INDEX terms_of_accounts ON terms (value, trace) WHERE key = 'kf.open_kfid';
+
 -- delivered: every part was. Else the outcome of the latest attempt that was not, else the turn's, else waiting.
 -- HAVING max() makes SQLite take the bare column from that latest attempt, and no row where nothing was tried.
 CREATE VIEW message_ends AS
