@@ -35,6 +35,26 @@ async def test_every_item_of_every_page_is_published_in_order(gateway: Replica, 
     assert {pull["token"] for pull in wecom.pulls()} == {"ENC1"}, "the token goes with every page"
 
 
+async def test_msgids_that_differ_only_in_case_are_two_messages(gateway: Replica, wecom: KfAccounts) -> None:
+    wecom.write("wk1", "4AbCdEf", "4aBcDeF")
+    await gateway.puller.pull("wk1", "ENC1")
+    assert await gateway.msgids() == ["4AbCdEf", "4aBcDeF"]
+
+
+async def test_accounts_that_differ_only_in_case_are_two_accounts(
+    gateway: Replica, wecom: KfAccounts
+) -> None:
+    wecom.write("wkAb", "m1")
+    wecom.write("wkaB", "m1")
+    async with gateway.leases.hold("wkAb"):
+        assert await gateway.puller.pull("wkaB", "ENC1") == Done()
+    await gateway.puller.pull("wkAb", "ENC1")
+    assert [(event.open_kfid, event.msgid) for event in await gateway.inbound()] == [
+        ("wkaB", "m1"),
+        ("wkAb", "m1"),
+    ]
+
+
 async def test_the_next_pull_begins_at_the_stored_cursor(gateway: Replica, wecom: KfAccounts) -> None:
     wecom.write("wk1", "m1", "m2")
     await gateway.puller.pull("wk1", "ENC1")
