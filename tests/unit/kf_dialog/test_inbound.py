@@ -1,9 +1,14 @@
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from kf_contracts.events import MessageReceived
-from kf_dialog.inbound import Arrival, classify
+from kf_dialog.inbound import Arrival, Inbound, classify
+from kf_dialog.store import Store
+from kf_runtime.nats import Retry
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.js import JetStreamContext
 
 
 def event(**fields: Any) -> MessageReceived:
@@ -40,3 +45,17 @@ def event(**fields: Any) -> MessageReceived:
 )
 def test_only_a_fresh_message_of_a_customer_wakes_the_bot(fields: dict[str, Any], arrival: Arrival) -> None:
     assert classify(event(**fields)) == arrival
+
+
+class AwayStore:
+    """A store whose database does not answer."""
+
+    async def record(self, *_: object) -> bool:
+        """Fail as asyncpg does."""
+        raise ConnectionRefusedError
+
+
+async def test_without_a_database_the_next_try_is_a_second_away_however_often_it_failed() -> None:
+    inbound = Inbound(cast(Store, AwayStore()), JetStreamContext(Client()))
+    outcome = await inbound(Msg(Client(), data=event().encode()))
+    assert outcome == Retry(1.0, "ConnectionRefusedError")

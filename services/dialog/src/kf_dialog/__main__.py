@@ -7,7 +7,6 @@ from kf_contracts import streams
 from kf_runtime import grpc as kf_grpc
 from kf_runtime import lifecycle, logging, settings, telemetry
 from kf_runtime import nats as kf_nats
-from kf_runtime.postgres import TRANSIENT
 from nats.aio.client import Client
 
 from kf_dialog.answer import Answerer
@@ -83,7 +82,7 @@ async def run(
     listener = Listener(config.database_url.get_secret_value(), schedule.hear, schedule.bell.ring)
     checks = {"nats": connected(client), "postgres": store.answers, "knowledge": knowledge.answers}
     tasks = {
-        "inbox": kf_nats.consume(js, CONSUMER, inbound, stop=stop, on_park=inbound.park, transient=TRANSIENT),
+        "inbox": kf_nats.consume(js, CONSUMER, inbound, stop=stop, on_park=inbound.park),
         "turns": schedule.run(stop),
         # These two serve the turns in hand until the last one is stored and published.
         "listener": listener.run(schedule.drained),

@@ -9,7 +9,8 @@ from kf_contracts.streams import KF_INBOUND
 from kf_runtime import nats as kf_nats
 from kf_runtime import telemetry
 from kf_runtime.logging import hashed
-from kf_runtime.nats import Consumer, Done, Outcome, Park
+from kf_runtime.nats import Consumer, Done, Outcome, Park, Retry
+from kf_runtime.postgres import TRANSIENT
 from kf_wecom import models
 from nats.aio.msg import Msg
 from nats.js import JetStreamContext
@@ -28,7 +29,10 @@ CONSUMER = Consumer(
     concurrency=1,
     ack_wait=5.0,
     max_ack_pending=1,
+    # With a second between tries: more than two days without PostgreSQL.
+    max_deliver=200_000,
 )
+_AGAIN_SECONDS = 1.0
 
 
 class Arrival(NamedTuple):
@@ -67,7 +71,12 @@ class Inbound:
             return Park(str(error))
         if not subjects.is_open_kfid(event.open_kfid):
             return Park("open_kfid cannot be part of a subject, so a reply could not be sent")
-        await self._store_event(event)
+        try:
+            await self._store_event(event)
+        except TRANSIENT as error:
+            # No growing pause: this message holds up those of all customers.
+            log.warning("inbound.database_down", error=type(error).__name__)
+            return Retry(_AGAIN_SECONDS, type(error).__name__)
         return Done()
 
     async def _store_event(self, event: MessageReceived) -> None:
