@@ -71,6 +71,13 @@ async def test_a_message_is_recorded_once(store: Store) -> None:
     assert [q.text for q in work.questions] == ["a"]
 
 
+async def test_msgids_that_differ_only_in_case_are_two_messages(store: Store) -> None:
+    assert await say(store, "4ByzBnF1qDNq")
+    assert await say(store, "4bYZbNf1Qdnq")
+    _, work = await claimed(store)
+    assert [q.msgid for q in work.questions] == ["4ByzBnF1qDNq", "4bYZbNf1Qdnq"]
+
+
 async def test_a_claimed_conversation_is_nobody_elses(store: Store) -> None:
     await say(store, "a")
     await say(store, "b", "wm2")
