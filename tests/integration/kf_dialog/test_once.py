@@ -132,6 +132,16 @@ async def test_published_but_not_marked_is_published_under_the_same_id(town: Tow
     assert len(await town.replies()) == 1
 
 
+async def test_what_was_published_hours_ago_is_deleted(town: Town) -> None:
+    async with town.replica():
+        await town.say("wm1", "几点开门")
+        await town.replied(1)
+    await town.rows("UPDATE outbox SET published_at = now() - interval '7 hours'")
+    async with town.replica(), asyncio.timeout(30):
+        while await town.rows("SELECT 1 FROM outbox"):
+            await asyncio.sleep(0.05)
+
+
 async def test_nats_killed_in_the_middle_loses_nothing(town: Town, nats_server: embedded.Child) -> None:
     town.model.delay = lambda _: 1.0
     async with town.replica():

@@ -182,6 +182,23 @@ async def test_two_relays_never_hold_a_batch_at_the_same_time(store: Store) -> N
     assert await second == []
 
 
+async def test_only_what_was_published_long_ago_is_pruned_and_no_more_than_asked(store: Store) -> None:
+    for number in range(4):
+        await say(store, f"m{number}")
+        await commit(store, *await claimed(store), f"t{number}")
+    async with store._pool.acquire() as connection:
+        for turn_id, hours in (("t0", 7), ("t1", 8), ("t3", 1)):
+            await connection.execute(
+                "UPDATE outbox SET published_at = now() - make_interval(hours => $2) WHERE command_id = $1",
+                *(f"{turn_id}-1", hours),
+            )
+        assert await store.prune_outbox(6 * 3600, 1) == 1
+        assert await store.prune_outbox(6 * 3600, 9) == 1
+        assert await store.prune_outbox(6 * 3600, 9) == 0
+        left = await connection.fetch("SELECT command_id FROM outbox ORDER BY id")
+    assert [row["command_id"] for row in left] == ["t2-1", "t3-1"]
+
+
 async def test_a_failed_transaction_leaves_nothing_behind(store: Store) -> None:
     await say(store, "a")
     claim, work = await claimed(store)

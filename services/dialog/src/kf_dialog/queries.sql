@@ -128,3 +128,15 @@ ORDER BY id LIMIT $1;
 
 -- name: mark_published
 UPDATE outbox SET published_at = now() WHERE id = ANY ($1);
+
+-- name: prune_outbox
+WITH pruned AS (
+    DELETE FROM outbox WHERE id IN (
+        SELECT id FROM outbox
+        WHERE published_at < now() - make_interval(secs => $1)
+        ORDER BY published_at LIMIT $2
+        FOR UPDATE SKIP LOCKED
+    )
+    RETURNING id
+)
+SELECT count(*) FROM pruned;

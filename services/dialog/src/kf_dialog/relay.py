@@ -1,6 +1,7 @@
 """Publishes the outbox to KF_OUTBOUND, in order; a row waits in PostgreSQL until JetStream has stored it."""
 
 import asyncio
+from time import monotonic
 
 import structlog
 from kf_contracts import subjects
@@ -16,6 +17,10 @@ log = structlog.get_logger()
 
 _BATCH = 64
 _POLL_SECONDS = 1.0
+_KEEP_SECONDS = 6 * 3600.0
+"""How long published commands stay, for people who look into an incident; the turn keeps the reply."""
+_PRUNE_BATCH = 1000
+_PRUNE_SECONDS = 60.0
 
 
 class Relay:
@@ -25,6 +30,7 @@ class Relay:
         self._store, self._js = store, js
         self.bell = Bell()
         """Rung right after a turn was stored."""
+        self._prune_at = 0.0
 
     async def run(self, stop: asyncio.Event) -> None:
         """Publish until `stop`, then what is still there, unless NATS or PostgreSQL is away."""
@@ -33,6 +39,7 @@ class Relay:
             stopping = stop.is_set()
             while await self.publish_batch():
                 pass
+            await self._prune()
             await self.bell.wait(stop, _POLL_SECONDS)
 
     async def publish_batch(self) -> bool:
@@ -44,6 +51,18 @@ class Relay:
             log.warning("relay.database_down", error=type(error).__name__)
             return False
         return len(batch.published) == _BATCH
+
+    async def _prune(self) -> None:
+        """Once a minute, delete a batch of what was published hours ago; more of it goes next round."""
+        if monotonic() < self._prune_at:
+            return
+        try:
+            pruned = await self._store.prune_outbox(_KEEP_SECONDS, _PRUNE_BATCH)
+        except TRANSIENT as error:
+            log.warning("relay.database_down", error=type(error).__name__)
+            return
+        if pruned < _PRUNE_BATCH:
+            self._prune_at = monotonic() + _PRUNE_SECONDS
 
     async def _publish(self, batch: Batch) -> None:
         try:

@@ -215,6 +215,11 @@ class Store:
             if batch.published:
                 await connection.execute(_QUERIES.mark_published, batch.published)
 
+    async def prune_outbox(self, age: float, limit: int) -> int:
+        """Delete up to `limit` commands published over `age` seconds ago, oldest first; returns how many."""
+        pruned: int = await self._pool.fetchval(_QUERIES.prune_outbox, age, limit)
+        return pruned
+
 
 async def _codecs(connection: "Connection[Any]") -> None:
     await connection.set_type_codec("jsonb", schema="pg_catalog", encoder=json.dumps, decoder=json.loads)
