@@ -46,29 +46,34 @@ async def closed(reader: asyncio.StreamReader) -> bytes:
 
 @pytest.mark.usefixtures("many_files")
 async def test_a_thousand_idle_connections_keep_nobody_out_for_long(gateway: HttpGateway) -> None:
-    idle = [await dial(gateway) for _ in range(LIMIT)]
-
     async def accepted() -> bool:
         return (await gateway.post(notice_xml())).status_code == 200
 
-    await until(accepted)
-    assert (await gateway.http.get("/health")).status_code == 200
-    for _, writer in idle:
-        writer.close()
+    idle = [await dial(gateway) for _ in range(LIMIT)]
+    try:
+        await until(accepted)
+        assert (await gateway.http.get("/health")).status_code == 200
+    finally:
+        for _, writer in idle:
+            writer.close()
 
 
 @pytest.mark.parametrize(
-    "half", [b"GET /health HTTP/1.1\r\nHost", b"GET /health HTTP/1.1\r\nHost: t\r\n\r\nGET /h"]
+    "half",
+    [b"GET /health HTTP/1.1\r\nHost", b"GET /health HTTP/1.1\r\nHost: t\r\n\r\nGET /h"],
+    ids=["the first one", "a later one"],
 )
 async def test_half_a_request_is_not_waited_for(gateway: HttpGateway, half: bytes) -> None:
     """The second one begins after a whole request, where no keep-alive timer runs."""
     reader, writer = await dial(gateway)
     writer.write(half)
     dripping = asyncio.create_task(_drip(writer))
-    answers = await closed(reader)
-    dripping.cancel()
+    try:
+        answers = await closed(reader)
+    finally:
+        dripping.cancel()
+        writer.close()
     assert answers.count(b"200 OK") == half.count(b"\r\n\r\n")
-    writer.close()
 
 
 async def _drip(writer: asyncio.StreamWriter) -> None:
