@@ -26,7 +26,7 @@ import psutil
 from kf_cli import embedded
 
 CREDENTIALS = {"corpid": "ww0123456789abcdef", "corpsecret": "simulator-secret"}
-SENDERS = 4
+SENDERS, WRITERS = 4, 8
 
 
 def percentile(values: list[float], share: float) -> float:
@@ -50,36 +50,52 @@ async def listen(port_sent: Any) -> None:
     await server.serve_forever()
 
 
-async def answer(url: str, accounts: list[str]) -> None:
-    """Pull each account ten times a second and answer every customer's message once."""
-    limits = httpx.Limits(max_connections=64)
-    async with httpx.AsyncClient(base_url=url, timeout=30, limits=limits) as http:
-        got = (await http.get("/cgi-bin/gettoken", params=CREDENTIALS)).json()
-        query = {"access_token": got["access_token"]}
-        token = (await http.post("/control/callback/tokens")).json()["token"]
-        work: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+class Connection:
+    """One kept connection to the simulator: httpx would use more of the machine than the simulator does."""
 
-        async def send() -> None:
-            while True:
-                item = await work.get()
-                body = {"touser": item["external_userid"], "open_kfid": item["open_kfid"], "msgtype": "text"}
-                text = {"content": "您好，" + item["text"]["content"]}
-                await http.post("/cgi-bin/kf/send_msg", params=query, json=body | {"text": text})
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader, self._writer = reader, writer
 
-        senders = [asyncio.create_task(send()) for _ in range(SENDERS)]
-        cursors = dict.fromkeys(accounts, "")
-        while True:
-            for account in accounts:
-                body = {"open_kfid": account, "token": token} | (
-                    {"cursor": cursors[account]} if cursors[account] else {}
-                )
-                page = (await http.post("/cgi-bin/kf/sync_msg", params=query, json=body)).json()
-                cursors[account] = page["next_cursor"]
-                for item in page["msg_list"]:
-                    if item["origin"] == 3:
-                        work.put_nowait(item)
-            await asyncio.sleep(0.1)
-            assert not any(sender.done() for sender in senders)
+    @classmethod
+    async def open(cls, port: int) -> Connection:
+        """Connect."""
+        return cls(*await asyncio.open_connection("127.0.0.1", port))
+
+    async def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        """The JSON of a reply; AssertionError when it is no success."""
+        data = json.dumps(body).encode()
+        head = f"POST {path} HTTP/1.1\r\nhost: x\r\ncontent-length: {len(data)}\r\n"
+        self._writer.write(head.encode() + b"content-type: application/json\r\n\r\n" + data)
+        reply = await self._reader.readuntil(b"\r\n\r\n")
+        assert reply.startswith(b"HTTP/1.1 2"), reply
+        length = int(reply.lower().partition(b"content-length:")[2].split(b"\r\n")[0])
+        return json.loads(await self._reader.readexactly(length))  # type: ignore[no-any-return]
+
+
+async def answer(port: int, query: str, token: str, accounts: list[str]) -> None:
+    """Pull each account five times a second and answer every customer's message once."""
+    work: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+    senders = [asyncio.create_task(send(port, query, work)) for _ in range(SENDERS)]
+    cursors, connection = dict.fromkeys(accounts, ""), await Connection.open(port)
+    while not any(sender.done() for sender in senders):
+        for account in accounts:
+            body = {"open_kfid": account, "token": token, "cursor": cursors[account]}
+            page = await connection.post(f"/cgi-bin/kf/sync_msg?{query}", body)
+            cursors[account] = page["next_cursor"]
+            for item in page["msg_list"]:
+                if item["origin"] == 3:
+                    work.put_nowait(item)
+        await asyncio.sleep(0.2)
+
+
+async def send(port: int, query: str, work: asyncio.Queue[dict[str, Any]]) -> None:
+    """Answer one message after the other."""
+    connection = await Connection.open(port)
+    while True:
+        item = await work.get()
+        body = {"touser": item["external_userid"], "open_kfid": item["open_kfid"], "msgtype": "text"}
+        text = {"content": "您好，" + item["text"]["content"]}
+        await connection.post(f"/cgi-bin/kf/send_msg?{query}", body | {"text": text})
 
 
 def meet(url: str, accounts: list[str], customers: int) -> list[str]:
@@ -94,35 +110,37 @@ def meet(url: str, accounts: list[str], customers: int) -> list[str]:
     ]
 
 
-async def write(url: str, people: list[str], rate: float, seconds: float) -> list[float]:
-    """Customers write at the rate, each at one account; the seconds that each call took."""
-    limits = httpx.Limits(max_connections=64)
-    async with httpx.AsyncClient(base_url=url, timeout=30, limits=limits) as http:
-        took: list[float] = []
+async def write(port: int, people: list[str], rate: float, seconds: float) -> list[float]:
+    """Customers write at the rate, each at one account; the seconds from when each was due to its reply."""
+    due: asyncio.Queue[int | None] = asyncio.Queue()
+    took: list[float] = []
+    began = time.perf_counter()
 
-        async def one(number: int) -> None:
-            began = time.perf_counter()
-            reply = await http.post(
-                f"{people[number % len(people)]}/messages", json={"text": f"问题 {number}"}
-            )
-            reply.raise_for_status()
-            took.append(time.perf_counter() - began)
+    async def writer() -> None:
+        connection = await Connection.open(port)
+        while (number := await due.get()) is not None:
+            await connection.post(f"{people[number % len(people)]}/messages", {"text": f"问题 {number}"})
+            took.append(time.perf_counter() - began - number / rate)
 
-        began = time.perf_counter()
-        tasks = []
-        for number in range(int(rate * seconds)):
-            await asyncio.sleep(max(0.0, began + number / rate - time.perf_counter()))
-            tasks.append(asyncio.create_task(one(number)))
-        await asyncio.gather(*tasks)
-        return took
+    writers = [asyncio.create_task(writer()) for _ in range(WRITERS)]
+    for number in range(int(rate * seconds)):
+        await asyncio.sleep(max(0.0, began + number / rate - time.perf_counter()))
+        due.put_nowait(number)
+    for _ in writers:
+        due.put_nowait(None)
+    await asyncio.gather(*writers)
+    return took
 
 
 def _run_listener(port_sent: Any) -> None:
     asyncio.run(listen(port_sent))
 
 
-def _run_answers(url: str, accounts: list[str]) -> None:
-    asyncio.run(answer(url, accounts))
+def _run_answers(port: int, accounts: list[str]) -> None:
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as http:
+        got = http.get("/cgi-bin/gettoken", params=CREDENTIALS).json()
+        token = http.post("/control/callback/tokens").json()["token"]
+    asyncio.run(answer(port, f"access_token={got['access_token']}", token, accounts))
 
 
 def measure(customers: int, rate: float, seconds: float, folder: Path) -> dict[str, Any]:
@@ -148,11 +166,11 @@ def measure(customers: int, rate: float, seconds: float, folder: Path) -> dict[s
         simulator = psutil.Process(child.process.pid)
         simulator.cpu_affinity([max(os.sched_getaffinity(0))])
         accounts = [one["open_kfid"] for one in httpx.get(f"{url}/control/accounts").json()]
-        helpers.append(context.Process(target=_run_answers, args=(url, accounts), daemon=True))
+        helpers.append(context.Process(target=_run_answers, args=(port, accounts), daemon=True))
         helpers[1].start()
         people = meet(url, accounts, customers)
         before, began = _cpu(simulator), time.perf_counter()
-        took = asyncio.run(write(url, people, rate, seconds))
+        took = asyncio.run(write(port, people, rate, seconds))
         written_in = time.perf_counter() - began
         _settle(url, len(took))
         judged = httpx.get(f"{url}/judge").json()
