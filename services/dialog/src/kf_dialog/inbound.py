@@ -71,6 +71,8 @@ class Inbound:
             return Park(str(error))
         if not subjects.is_open_kfid(event.open_kfid):
             return Park("open_kfid cannot be part of a subject, so a reply could not be sent")
+        if "\x00" in f"{event.external_userid}{event.msgid}{event.msgtype}":
+            return Park("an id or msgtype holds a NUL, which no table can")
         try:
             await self._store_event(event)
         except TRANSIENT as error:
