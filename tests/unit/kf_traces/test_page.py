@@ -29,3 +29,10 @@ def test_every_word_exists_in_both_languages_and_is_used_by_name() -> None:
 
     assert chinese == english
     assert used <= chinese
+
+
+def test_every_module_is_asked_for_at_once() -> None:
+    """A chain of imports would cost a round trip for each link."""
+    modules = {name for name in SOURCES if name.endswith(".js")}
+
+    assert set(re.findall(r"/static/(\w+\.js)", SOURCES["index.html"])) == modules

@@ -135,22 +135,24 @@ def _number(request: Request, name: str, default: int, most: int) -> int:
 
 
 def _summary(row: sqlite3.Row) -> dict[str, Any]:
+    # Looking a column up by name in each of 10,000 rows takes longer than all the rest.
+    column = dict(zip(row.keys(), row, strict=True))
     return {
-        "trace_id": row["trace_id"],
-        "name": row["root_name"],
-        "service": row["root_service"],
-        "services": json.loads(row["services"]),
-        "start_ns": row["start_ns"],
-        "end_ns": row["end_ns"],
-        "duration_ms": (row["end_ns"] - row["start_ns"]) / 1e6,
-        "span_count": row["span_count"],
-        "error": row["error_count"] > 0,
-        "error_count": row["error_count"],
-        "error_message": row["error_message"],
-        "account": row["account"],
-        "msgids": json.loads(row["msgids"]),
-        "outcome": row["outcome"],
-        "errcodes": json.loads(row["errcodes"]),
+        "trace_id": column["trace_id"],
+        "name": column["root_name"],
+        "service": column["root_service"],
+        "services": json.loads(column["services"]),
+        "start_ns": column["start_ns"],
+        "end_ns": column["end_ns"],
+        "duration_ms": (column["end_ns"] - column["start_ns"]) / 1e6,
+        "span_count": column["span_count"],
+        "error": column["error_count"] > 0,
+        "error_count": column["error_count"],
+        "error_message": column["error_message"],
+        "account": column["account"],
+        "msgids": json.loads(column["msgids"]),
+        "outcome": column["outcome"],
+        "errcodes": json.loads(column["errcodes"]),
     }
 
 
