@@ -1,6 +1,6 @@
 // The chat page: customers and their phones. Everything shown goes through textContent.
 import { anchor, bubbleOf } from "./bubble.js";
-import { showDesk, startDesk } from "./desk.js";
+import { refreshDesk, showDesk, startDesk } from "./desk.js";
 import { nameFaults, startFaults } from "./faults.js";
 import { $, alarm, button, call, chat, face, guarded, make, pause, state, t } from "./page.js";
 import { sayEvent, sayFault, sayState } from "./words.js";
@@ -50,6 +50,7 @@ function open(account, customer) {
   $("typing").hidden = true;
   showPeople();
   showDesk();
+  guarded(refreshDesk);
   watching.abort();
   watching = new AbortController();
   watch(watching.signal);

@@ -24,6 +24,7 @@ export async function refreshDesk() {
   const account = state.account;
   const paths = [`control/chats?open_kfid=${account}`, "control/servicers", "control/accounts", "control/customers"];
   const [chats, servicers, accounts, customers] = await Promise.all(paths.map((path) => call("GET", path)));
+  if (account !== state.account) return;
   Object.assign(desk, { chats, servicers });
   const others = customers.length !== state.customers.length || accounts.length !== state.accounts.length;
   Object.assign(state, { accounts, customers });

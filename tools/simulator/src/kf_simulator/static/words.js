@@ -21,9 +21,9 @@ export const words = {
   },
   en: {
     title: "WeCom KF simulator", subtitle: "Left: the customer's phone. Right: the human servicer's desk", traces: "Traces", api: "Control API",
-    accounts: "KF accounts", customers: "Customers", add: "Add customer", nickname: "Nickname (optional)", suggestions: "Try asking",
+    accounts: "KF accounts", customers: "Customers", add: "Add customer", nickname: "Nickname", suggestions: "Try asking",
     hint: "Messages take the real WeCom KF protocol: encrypted callback, sync_msg, send_msg. Another customer is another conversation.",
-    enter: "Re-enter chat", typing: "Answering", send: "Send", placeholder: "Write as the customer, Enter to send",
+    enter: "Re-enter chat", typing: "Answering", send: "Send", placeholder: "Write as the customer",
     waiting: "notifying…", delivered: "notified", pulled: "pulled", retrying: "retrying", lost: "not notified",
     failed: "failed", trace: "trace",
     unreachable: "The simulator cannot be reached; trying again", no_callback: "No callback URL is set (KF_SIMULATOR_CALLBACK_URL): messages wait for the poll.",
