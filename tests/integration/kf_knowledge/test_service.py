@@ -97,6 +97,35 @@ async def test_document_is_found_listed_and_deleted(knowledge: KnowledgeServiceS
     assert [(c.name, c.document_count, c.passage_count) for c in collections] == [("shop", 0, 0)]
 
 
+def questions(*texts: str, expected: str = "") -> list[pb.TestQuestion]:
+    return [pb.TestQuestion(question=text, expected=[expected] if expected else []) for text in texts]
+
+
+async def test_collection_is_calibrated_by_its_own_questions(knowledge: KnowledgeServiceStub) -> None:
+    """The threshold is kept with the collection and decides; a dry run and too few questions leave it."""
+    await knowledge.IngestDocument(document())
+    known = questions("X2 价格", "X2 多少钱啊", "X2 贵不贵", "X2 要花多少", "X2 卖多少", expected="X2 多少钱")
+    foreign = questions("今天天气", "红烧肉怎么做", "写一首诗", "谁是冠军", "下围棋吗")
+    asked = pb.CalibrateCollectionRequest(collection="shop", questions=[*known, *foreign])
+    search = pb.SearchRequest(collection="shop", query="X2 价格")
+
+    measured = await knowledge.CalibrateCollection(asked)
+    assert (measured.answerable_kept, measured.unanswerable_refused) == (1, 1)
+    assert (measured.recall_at_1, measured.recall_at_5) == (1, 1)
+    assert (await knowledge.Search(search)).answerable
+
+    swapped = [*questions(*(q.question for q in foreign), expected="保修多久"), *questions("X2 多少钱")]
+    code, details = await fails(
+        knowledge.CalibrateCollection(pb.CalibrateCollectionRequest(collection="shop", questions=swapped))
+    )
+    assert (code, "at least 5 of each" in details) == (grpc.StatusCode.INVALID_ARGUMENT, True)
+    strict = [*questions(*["X2 多少钱"] * 5, expected="X2 多少钱"), *questions(*(q.question for q in known))]
+    for dry_run in (True, False):
+        request = pb.CalibrateCollectionRequest(collection="shop", questions=strict, dry_run=dry_run)
+        assert (await knowledge.CalibrateCollection(request)).threshold > measured.threshold
+        assert (await knowledge.Search(search)).answerable == dry_run
+
+
 async def test_bad_requests_are_refused_by_field_and_place(knowledge: KnowledgeServiceStub) -> None:
     """INVALID_ARGUMENT says which field or row is wrong."""
     calls = {

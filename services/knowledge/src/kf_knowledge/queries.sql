@@ -18,7 +18,7 @@ INSERT INTO embedding_model (name, dimension) VALUES ($1, $2)
 ON CONFLICT (singleton) DO UPDATE SET name = excluded.name, dimension = excluded.dimension;
 
 -- name: collection_statistics
-SELECT c.id, c.passage_count, c.lexeme_count,
+SELECT c.id, c.passage_count, c.lexeme_count, c.answerable_evidence,
        coalesce((SELECT array_agg(f.lexeme) FROM lexeme_frequency f
                  WHERE f.collection_id = c.id AND f.lexeme = ANY ($2::text[])), '{}') AS lexemes,
        coalesce((SELECT array_agg(f.passage_count) FROM lexeme_frequency f
@@ -59,6 +59,9 @@ FROM passage_terms WHERE passage_id = ANY ($1::uuid[]);
 -- name: passages
 SELECT p.id, p.document_id, d.source, d.title, p.headings, p.question, p.text
 FROM passage p JOIN document d ON d.id = p.document_id WHERE p.id = ANY ($1::uuid[]);
+
+-- name: set_threshold
+UPDATE collection SET answerable_evidence = $2 WHERE name = $1;
 
 -- name: create_collection
 INSERT INTO collection (name) VALUES ($1) ON CONFLICT (name) DO NOTHING;

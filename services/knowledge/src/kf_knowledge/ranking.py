@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from kf_knowledge.bm25 import Lexical
 
 # The lexical side is silent below the first and has its full say from the second coverage on (benchmarks/).
-_SILENT, _FULL_VOICE = 0.15, 0.4
+_SILENT, _FULL_VOICE = 0.15, 0.5
+# What holding all words of the question adds to the best BM25 score, which is 1 (docs/retrieval.md).
+_COVERAGE_SHARE = 0.5
 # Ranks whose cosines are a question's background: behind the few that may answer it, too.
 _BACKGROUND = slice(5, 30)
 # The lead of a barely answerable question, for collections too small to have a background.
@@ -46,12 +48,14 @@ def fuse(
     matches = {id_: lexical.get(id_, _NO_MATCH) for id_ in dense}
     coverage = {id_: match.matched / max(total_weight, 1e-9) for id_, match in matches.items()}
     share = lexical_share(1 - dense_share, max(coverage.values(), default=0.0))
-    words = _stretched({id_: match.score for id_, match in matches.items()})
+    stretched = _stretched({id_: match.score for id_, match in matches.items()})
+    words = {id_: score + _COVERAGE_SHARE * coverage[id_] for id_, score in stretched.items()}
     meaning = _stretched(dense)
+    most = share * (1 + _COVERAGE_SHARE) + (1 - share)
     hits = [
         Hit(
             id=id_,
-            score=share * words[id_] + (1 - share) * meaning[id_],
+            score=(share * words[id_] + (1 - share) * meaning[id_]) / most,
             dense=cosine,
             lexical=matches[id_].score,
             coverage=coverage[id_],

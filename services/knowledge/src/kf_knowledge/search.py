@@ -32,9 +32,10 @@ class Found:
 
 @dataclass(frozen=True)
 class SearchResult:
-    """Passages, best first, and whether the best of them is close enough to answer from."""
+    """Passages, best first, what speaks for an answer in them, and whether that is enough."""
 
     found: Sequence[Found]
+    evidence: float
     answerable: bool
 
 
@@ -56,13 +57,15 @@ class Searcher:
         words = query_lexemes(query)
         statistics = await self._store.statistics(collection, words)
         if statistics is None or not statistics.passages:
-            return SearchResult((), answerable=False)
+            return SearchResult((), 0.0, answerable=False)
         vector = await self._cache.embed(self._embedder, query)
         terms = weigh(words, statistics.passages, statistics.frequencies, LEXICAL_BUDGET)
         dense, lexical = await candidates(self._store, statistics, vector, terms)
         hits = fuse(dense, lexical, terms.total, self._dense_share)
-        answerable = evidence(hits[0], dense.values()) >= self._answerable_cosine
-        return SearchResult(await self._described(hits, limit), answerable=answerable)
+        needed = self._answerable_cosine if statistics.threshold is None else statistics.threshold
+        found = await self._described(hits, limit)
+        certainty = evidence(hits[0], dense.values())
+        return SearchResult(found, certainty, answerable=certainty >= needed)
 
     async def _described(self, hits: Sequence[Hit], limit: int) -> list[Found]:
         # Twice as many as asked for: duplicates are merged, and a document may be deleted meanwhile.

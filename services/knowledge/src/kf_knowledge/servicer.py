@@ -1,6 +1,7 @@
 """KnowledgeService over gRPC: checks requests, turns the service's values and errors into the contract's."""
 
 import asyncio
+import dataclasses
 import re
 import uuid
 from collections.abc import Awaitable
@@ -14,6 +15,7 @@ from kf_contracts.knowledge.v1 import knowledge_pb2 as pb
 from kf_contracts.knowledge.v1 import knowledge_pb2_grpc as pb_grpc
 from kf_runtime.postgres import TRANSIENT
 
+from kf_knowledge.calibration import MOST_QUESTIONS, TestQuestion, TooFewQuestionsError, calibrate
 from kf_knowledge.content import InvalidDocumentError
 from kf_knowledge.embedder import EmbeddingConfigError, EmbeddingUnavailableError
 from kf_knowledge.ingestion import Ingestor, Submission
@@ -41,7 +43,7 @@ class InvalidRequestError(Exception):
 
 
 _CODES: tuple[tuple[tuple[type[Exception], ...], grpc.StatusCode], ...] = (
-    ((InvalidRequestError, InvalidDocumentError), grpc.StatusCode.INVALID_ARGUMENT),
+    ((InvalidRequestError, InvalidDocumentError, TooFewQuestionsError), grpc.StatusCode.INVALID_ARGUMENT),
     ((UnknownDocumentError,), grpc.StatusCode.NOT_FOUND),
     ((DocumentChangedError,), grpc.StatusCode.ABORTED),
     ((EmbeddingConfigError,), grpc.StatusCode.FAILED_PRECONDITION),
@@ -53,6 +55,7 @@ _CODES: tuple[tuple[tuple[type[Exception], ...], grpc.StatusCode], ...] = (
 _OWN_WORDS = (
     InvalidRequestError,
     InvalidDocumentError,
+    TooFewQuestionsError,
     UnknownDocumentError,
     EmbeddingConfigError,
     EmbeddingUnavailableError,
@@ -97,6 +100,12 @@ class KnowledgeServicer(pb_grpc.KnowledgeServiceServicer):  # type: ignore[misc]
     ) -> pb.ListCollectionsResponse:
         """See the contract."""
         return await _answer(context, READ_SECONDS, self._collections())
+
+    async def CalibrateCollection(  # noqa: N802
+        self, request: pb.CalibrateCollectionRequest, context: Context
+    ) -> pb.CalibrateCollectionResponse:
+        """See the contract."""
+        return await _answer(context, WRITE_SECONDS, self._calibrate(request))
 
     async def _search(self, request: pb.SearchRequest) -> pb.SearchResponse:
         if not request.query.strip():
@@ -150,6 +159,18 @@ class KnowledgeServicer(pb_grpc.KnowledgeServiceServicer):  # type: ignore[misc]
                 for c in await self._store.collections()
             ]
         )
+
+    async def _calibrate(self, request: pb.CalibrateCollectionRequest) -> pb.CalibrateCollectionResponse:
+        if len(request.questions) > MOST_QUESTIONS:
+            raise InvalidRequestError(f"questions: {len(request.questions)} are more than {MOST_QUESTIONS}")
+        if not all(one.question.strip() for one in request.questions):
+            raise InvalidRequestError("questions: one is empty")
+        questions = [TestQuestion(one.question, frozenset(one.expected)) for one in request.questions]
+        measured = await calibrate(
+            self._store, self._searcher, request.collection, questions, dry_run=request.dry_run
+        )
+        log.info("collection.calibrated", collection=request.collection, threshold=measured.threshold)
+        return pb.CalibrateCollectionResponse(**dataclasses.asdict(measured))
 
 
 async def _answer(context: Context, seconds: float, work: Awaitable[_Response]) -> _Response:

@@ -24,12 +24,16 @@ _MAX_MATCHING = 1_000
 
 @dataclass(frozen=True)
 class Statistics:
-    """A collection's numbers for BM25, with the frequencies of the lexemes asked for."""
+    """A collection's numbers for BM25, with the frequencies of the lexemes asked for.
+
+    threshold: the evidence from which on a question is answerable, if the collection has its own.
+    """
 
     collection_id: int
     passages: int
     lexemes: int
     frequencies: Mapping[str, int]
+    threshold: float | None
 
 
 @dataclass(frozen=True)
@@ -94,7 +98,13 @@ class Store:
         if row is None:
             return None
         frequencies = dict(zip(row["lexemes"], row["frequencies"], strict=True))
-        return Statistics(row["id"], row["passage_count"], row["lexeme_count"], frequencies)
+        return Statistics(
+            row["id"], row["passage_count"], row["lexeme_count"], frequencies, row["answerable_evidence"]
+        )
+
+    async def set_threshold(self, collection: str, threshold: float) -> None:
+        """Keeps the evidence from which on a question is answerable in this collection."""
+        await self._pool.execute(self._sql.set_threshold, collection, threshold)
 
     async def nearest(self, statistics: Statistics, vector: Vectors, limit: int) -> dict[uuid.UUID, float]:
         """The passages nearest to a vector with their cosines, best first."""

@@ -152,3 +152,35 @@ class Collection(_message.Message):
     document_count: int
     passage_count: int
     def __init__(self, name: _Optional[str] = ..., document_count: _Optional[int] = ..., passage_count: _Optional[int] = ...) -> None: ...
+
+class CalibrateCollectionRequest(_message.Message):
+    __slots__ = ("collection", "questions", "dry_run")
+    COLLECTION_FIELD_NUMBER: _ClassVar[int]
+    QUESTIONS_FIELD_NUMBER: _ClassVar[int]
+    DRY_RUN_FIELD_NUMBER: _ClassVar[int]
+    collection: str
+    questions: _containers.RepeatedCompositeFieldContainer[TestQuestion]
+    dry_run: bool
+    def __init__(self, collection: _Optional[str] = ..., questions: _Optional[_Iterable[_Union[TestQuestion, _Mapping]]] = ..., dry_run: _Optional[bool] = ...) -> None: ...
+
+class TestQuestion(_message.Message):
+    __slots__ = ("question", "expected")
+    QUESTION_FIELD_NUMBER: _ClassVar[int]
+    EXPECTED_FIELD_NUMBER: _ClassVar[int]
+    question: str
+    expected: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, question: _Optional[str] = ..., expected: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class CalibrateCollectionResponse(_message.Message):
+    __slots__ = ("threshold", "answerable_kept", "unanswerable_refused", "recall_at_1", "recall_at_5")
+    THRESHOLD_FIELD_NUMBER: _ClassVar[int]
+    ANSWERABLE_KEPT_FIELD_NUMBER: _ClassVar[int]
+    UNANSWERABLE_REFUSED_FIELD_NUMBER: _ClassVar[int]
+    RECALL_AT_1_FIELD_NUMBER: _ClassVar[int]
+    RECALL_AT_5_FIELD_NUMBER: _ClassVar[int]
+    threshold: float
+    answerable_kept: float
+    unanswerable_refused: float
+    recall_at_1: float
+    recall_at_5: float
+    def __init__(self, threshold: _Optional[float] = ..., answerable_kept: _Optional[float] = ..., unanswerable_refused: _Optional[float] = ..., recall_at_1: _Optional[float] = ..., recall_at_5: _Optional[float] = ...) -> None: ...

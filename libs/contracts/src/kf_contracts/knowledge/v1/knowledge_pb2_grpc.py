@@ -61,6 +61,11 @@ class KnowledgeServiceStub:
                 request_serializer=kf__contracts_dot_knowledge_dot_v1_dot_knowledge__pb2.ListCollectionsRequest.SerializeToString,
                 response_deserializer=kf__contracts_dot_knowledge_dot_v1_dot_knowledge__pb2.ListCollectionsResponse.FromString,
                 _registered_method=True)
+        self.CalibrateCollection = channel.unary_unary(
+                '/kf_contracts.knowledge.v1.KnowledgeService/CalibrateCollection',
+                request_serializer=kf__contracts_dot_knowledge_dot_v1_dot_knowledge__pb2.CalibrateCollectionRequest.SerializeToString,
+                response_deserializer=kf__contracts_dot_knowledge_dot_v1_dot_knowledge__pb2.CalibrateCollectionResponse.FromString,
+                _registered_method=True)
 
 
 class KnowledgeServiceServicer:
@@ -104,6 +109,14 @@ class KnowledgeServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CalibrateCollection(self, request, context):
+        """Sets a collection's threshold of SearchResponse.answerable by questions that have an answer there and
+        questions that have none.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_KnowledgeServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -131,6 +144,11 @@ def add_KnowledgeServiceServicer_to_server(servicer, server):
                     servicer.ListCollections,
                     request_deserializer=kf__contracts_dot_knowledge_dot_v1_dot_knowledge__pb2.ListCollectionsRequest.FromString,
                     response_serializer=kf__contracts_dot_knowledge_dot_v1_dot_knowledge__pb2.ListCollectionsResponse.SerializeToString,
+            ),
+            'CalibrateCollection': grpc.unary_unary_rpc_method_handler(
+                    servicer.CalibrateCollection,
+                    request_deserializer=kf__contracts_dot_knowledge_dot_v1_dot_knowledge__pb2.CalibrateCollectionRequest.FromString,
+                    response_serializer=kf__contracts_dot_knowledge_dot_v1_dot_knowledge__pb2.CalibrateCollectionResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -270,6 +288,33 @@ class KnowledgeService:
             '/kf_contracts.knowledge.v1.KnowledgeService/ListCollections',
             kf__contracts_dot_knowledge_dot_v1_dot_knowledge__pb2.ListCollectionsRequest.SerializeToString,
             kf__contracts_dot_knowledge_dot_v1_dot_knowledge__pb2.ListCollectionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CalibrateCollection(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kf_contracts.knowledge.v1.KnowledgeService/CalibrateCollection',
+            kf__contracts_dot_knowledge_dot_v1_dot_knowledge__pb2.CalibrateCollectionRequest.SerializeToString,
+            kf__contracts_dot_knowledge_dot_v1_dot_knowledge__pb2.CalibrateCollectionResponse.FromString,
             options,
             channel_credentials,
             insecure,
