@@ -86,6 +86,22 @@ async def test_what_a_servicer_does_makes_events(sim: SimulatorClient) -> None:
     assert (await chat.state())["service_state"] == 3
 
 
+async def test_a_servicer_recalls_and_refuses(sim: SimulatorClient) -> None:
+    chat = await in_state(sim, 3)
+    said = await chat.servicer("say", "zhangsan", "versehen")
+    path = f"/control/chats/{chat.open_kfid}/{chat.external_userid}/servicer"
+    await sim.control("POST", path, action="recall", userid="zhangsan", msgid=said["msgid"])
+    for action in ("reject", "accept"):
+        await chat.servicer(action, "zhangsan")
+    recalled, *switched = (item["event"] for item in (await chat.pull())["msg_list"][-3:])
+    assert (recalled["event_type"], recalled["recall_msgid"]) == ("servicer_recall_msg", said["msgid"])
+    assert {event["event_type"] for event in switched} == {"reject_customer_msg_switch_change"}
+    assert [event["reject_switch"] for event in switched] == [1, 0]
+    assert any(line["recalled"] for line in await chat.transcript() if line["direction"] == "servicer")
+    wrong = {"action": "recall", "userid": "zhangsan", "msgid": "no"}
+    assert (await sim.http.post(path, json=wrong)).status_code == 404
+
+
 async def test_going_off_line_counts_differently_in_event_and_list(sim: SimulatorClient) -> None:
     chat = await sim.chat()
     path = "/control/servicers/lisi/status"

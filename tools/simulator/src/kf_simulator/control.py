@@ -20,6 +20,7 @@ from kf_simulator.control_models import (
     Write,
 )
 from kf_simulator.records import Conversation, Entry, Json, Servicer, document_of
+from kf_simulator.sessions import Sessions
 from kf_simulator.simulation import Simulation
 
 _Found = TypeVar("_Found")
@@ -154,17 +155,30 @@ def _add_servicers(router: APIRouter, sim: Simulation) -> None:
 
     @router.post("/chats/{open_kfid}/{external_userid}/servicer", status_code=201)
     async def servicer_action(open_kfid: str, external_userid: str, request: ServicerAction) -> Json:
-        """A servicer takes, transfers or ends a chat, or writes in it."""
+        """A servicer takes, transfers, ends a chat, writes, recalls, refuses the customer's messages."""
         conversation = find_conversation(sim, open_kfid, external_userid)
         found(sim.world.servicers.get(request.userid), "servicer")
-        if request.action == "say":
-            entry = sim.sessions.say(conversation, request.userid, request.text)
-        elif request.action == "end":
-            entry = sim.sessions.end(conversation)
-        else:
-            act = sim.sessions.take if request.action == "take" else sim.sessions.hand_on
-            entry = act(conversation, request.userid)
+        entry = _act(sim.sessions, conversation, request)
         return show_line(sim, open_kfid, entry)
+
+
+def _act(sessions: Sessions, conversation: Conversation, request: ServicerAction) -> Entry:
+    match request.action:
+        case "take":
+            return sessions.take(conversation, request.userid)
+        case "transfer":
+            return sessions.hand_on(conversation, request.userid)
+        case "end":
+            return sessions.end(conversation)
+        case "say":
+            return sessions.say(conversation, request.userid, request.text)
+        case "recall":
+            try:
+                return sessions.recall(conversation, request.userid, request.msgid)
+            except KeyError:
+                raise HTTPException(404, "no servicer sent a message with that msgid") from None
+        case "reject" | "accept":
+            return sessions.reject(conversation, request.userid, on=request.action == "reject")
 
 
 async def _change(sim: Simulation, conversation: Conversation, seconds: float) -> None:

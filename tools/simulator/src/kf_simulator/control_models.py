@@ -92,11 +92,12 @@ class SendFail(Request):
 
 
 class ServicerAction(Request):
-    """A servicer acts in the WeCom client."""
+    """A servicer acts in the WeCom client; `text` is for say, `msgid` for recall."""
 
-    action: Literal["take", "transfer", "end", "say"]
+    action: Literal["take", "transfer", "end", "say", "recall", "reject", "accept"]
     userid: str
     text: str = ""
+    msgid: str = ""
 
 
 class ServicerStatus(Request):

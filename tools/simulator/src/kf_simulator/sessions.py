@@ -90,6 +90,21 @@ class Sessions:
             conversation, "servicer", item["msgid"], "text", item["text"], sequence=sequence, extra=extra
         )
 
+    def recall(self, conversation: Conversation, userid: str, msgid: str) -> Entry:
+        """The servicer takes a message of theirs back: servicer_recall_msg. KeyError when there is none."""
+        lines = self._world.transcript(conversation.key)
+        said = next((line for line in lines if line.msgid == msgid and line.direction == "servicer"), None)
+        if said is None:
+            raise KeyError(msgid)
+        said.recalled = True
+        self._world.save_entry(conversation.key, said)
+        return self._told(conversation, "servicer_recall_msg", recall_msgid=msgid, servicer_userid=userid)
+
+    def reject(self, conversation: Conversation, userid: str, *, on: bool) -> Entry:
+        """The servicer refuses this customer's messages, or takes them again."""
+        event_type = "reject_customer_msg_switch_change"
+        return self._told(conversation, event_type, servicer_userid=userid, reject_switch=int(on))
+
     def set_status(self, open_kfid: str, userid: str, status: int, stop_type: int) -> Json:
         """A servicer goes on or off line; the event counts 1 and 2 where servicer/list counts 0 and 1."""
         servicer = self._known(userid)
@@ -133,10 +148,12 @@ class Sessions:
         return self._codes.issue(situation, conversation.key, self._world.clock.now())
 
     def _changed(self, conversation: Conversation, change_type: int, **fields: str) -> Entry:
+        return self._told(conversation, "session_status_change", change_type=change_type, **fields)
+
+    def _told(self, conversation: Conversation, event_type: str, **fields: str | int) -> Entry:
         event: Json = {
-            "event_type": "session_status_change",
+            "event_type": event_type,
             "open_kfid": conversation.open_kfid,
             "external_userid": conversation.external_userid,
-            "change_type": change_type,
         }
         return emit(self._world, conversation, event | fields)

@@ -6,7 +6,7 @@ import { $, alarm, button, call, chat, face, guarded, make, pause, state, t } fr
 import { sayEvent, sayFault, sayState } from "./words.js";
 
 const ANSWER_SECONDS = 120; // an answer that takes longer is not on its way any more
-const CHANGES = ["msg_send_fail", "user_recall_msg"]; // events after which an older line looks different
+const CHANGES = ["msg_send_fail", "user_recall_msg", "servicer_recall_msg"]; // events after which an older line looks different
 const VOICE_FRAMES = 100; // of 20 ms
 let watching = new AbortController();
 

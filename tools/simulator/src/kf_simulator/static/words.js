@@ -46,11 +46,11 @@ const states = {
 
 const events = {
   zh: {
-    enter_session: "顾客进入会话", msg_send_fail: "消息发送失败", user_recall_msg: "顾客撤回了一条消息",
+    enter_session: "顾客进入会话", msg_send_fail: "消息发送失败", user_recall_msg: "顾客撤回了一条消息", servicer_recall_msg: "人工客服撤回了一条消息", reject_customer_msg_switch_change: "人工客服改变了拒收设置",
     session_status_change: ["", "人工从排队中接入", "会话转给同事", "会话已结束", "人工重新进入会话"],
   },
   en: {
-    enter_session: "The customer opened the chat", msg_send_fail: "A message could not be delivered", user_recall_msg: "The customer took a message back",
+    enter_session: "The customer opened the chat", msg_send_fail: "A message could not be delivered", user_recall_msg: "The customer took a message back", servicer_recall_msg: "The servicer took a message back", reject_customer_msg_switch_change: "The servicer refuses messages, or takes them again",
     session_status_change: ["", "A servicer took the chat", "The chat went to a colleague", "The chat was ended", "A servicer opened the chat again"],
   },
 };
