@@ -19,7 +19,7 @@ endif
 .DEFAULT_GOAL := help
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(VENV)/.runtime ## Set up and run the whole product on this machine (Ctrl-C stops it)
 	@$(BIN)/kf run
@@ -29,6 +29,9 @@ demo: $(VENV)/.runtime ## Run a scripted conversation of five customers and chec
 
 test: $(VENV)/.dev ## Set up and run all tests
 	@$(BIN)/python -m pytest $(ARGS)
+
+prove-sender: $(VENV)/.dev ## Flood three senders, with faults and kills, before the judge (about seven minutes)
+	@KF_SENDER_PROOF=full $(BIN)/python -m pytest -q -s tests/integration/kf_sender/test_proof.py
 
 lint: $(VENV)/.dev ## Check format, style, types, module borders and the proto files
 	$(BIN)/ruff format --check .
@@ -111,4 +114,4 @@ $(VENV)/checkov/.ready: $(VENV)/.uv deploy/k8s/lint/checkov-constraints.txt
 	@$(BIN)/uv pip install --quiet --python $(VENV)/checkov/bin/python -r deploy/k8s/lint/checkov-constraints.txt
 	@touch $@
 
-.PHONY: help run demo test lint k8s-lint format proto docs lock images images-test sbom compose-env clean
+.PHONY: help run demo test prove-sender lint k8s-lint format proto docs lock images images-test sbom compose-env clean

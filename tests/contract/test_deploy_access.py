@@ -137,7 +137,7 @@ async def users(nats_with_users: int) -> AsyncIterator[Users]:
 async def test_each_nats_user_can_publish_and_consume_what_its_service_does(users: Users) -> None:
     writes = {
         "gateway": ["kf.notice.a", "kf.inbound.a", "kf.dead.gateway"],
-        "dialog": ["kf.outbound.a", "kf.dead.dialog"],
+        "dialog": ["kf.outbound.a", "kf.outbound.urgent.a", "kf.dead.dialog"],
         "sender": ["kf.delivery.a", "kf.dead.sender"],
     }
     for user, subjects in writes.items():

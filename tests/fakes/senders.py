@@ -101,7 +101,7 @@ class Office:
         for each in commands:
             await kf_nats.publish(
                 self.client.jetstream(),
-                f"kf.outbound.{each.open_kfid}",
+                f"kf.outbound.{'urgent.' if isinstance(each, SendOnEvent) else ''}{each.open_kfid}",
                 each.encode(),
                 msg_id=msg_id or each.command_id,
                 template="kf.outbound.{open_kfid}",

@@ -34,6 +34,8 @@ def stream_configs(replicas: int) -> list[StreamConfig]:
             discard=DiscardPolicy.OLD,
         )
 
+    outbound = stream(KF_OUTBOUND, subjects.OUTBOUND, RetentionPolicy.WORK_QUEUE)
+    outbound.subjects = [f"{subjects.OUTBOUND}.*", f"{subjects.URGENT}.*"]
     limits, work = RetentionPolicy.LIMITS, RetentionPolicy.WORK_QUEUE
     notice = stream(KF_NOTICE, subjects.NOTICE, work, days=3)
     # A newer notice replaces an older one: both say no more than "go and pull".
@@ -41,7 +43,7 @@ def stream_configs(replicas: int) -> list[StreamConfig]:
     return [
         notice,
         stream(KF_INBOUND, subjects.INBOUND, limits, days=3),
-        stream(KF_OUTBOUND, subjects.OUTBOUND, work),
+        outbound,
         stream(KF_DELIVERY, subjects.DELIVERY, limits, days=7),
         stream(KF_DEAD, subjects.DEAD, limits, days=30),
     ]

@@ -9,6 +9,8 @@ _TOKEN = re.compile(r"[0-9A-Za-z_-]{1,64}")
 NOTICE = "kf.notice"
 INBOUND = "kf.inbound"
 OUTBOUND = "kf.outbound"
+URGENT = "kf.outbound.urgent"
+"""SendOnEvent goes here: its 20 s must not pass behind a flood of ordinary commands."""
 DELIVERY = "kf.delivery"
 DEAD = "kf.dead"
 

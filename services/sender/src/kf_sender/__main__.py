@@ -18,14 +18,14 @@ from kf_sender.conversation import Conversation
 from kf_sender.delivery import Courier, RefusalStands
 from kf_sender.dispatch import Dispatcher
 from kf_sender.expiry import Expiry
-from kf_sender.intake import CONSUMER, Intake
+from kf_sender.intake import CONSUMER, URGENT_CONSUMER, Intake
 from kf_sender.pacing import Pacing
 from kf_sender.relay import Relay
 from kf_sender.settings import Settings
 from kf_sender.store import SCHEMA, Store
 
-# Besides the workers: intake, conversation, relay, readiness, claims.
-_OTHER_CONNECTIONS = 5
+# Besides the workers: intake, urgent intake, conversation, relay, expiry, readiness, claims.
+_OTHER_CONNECTIONS = 7
 
 
 async def serve(config: Settings, pacing: Pacing, stop: asyncio.Event) -> None:
@@ -94,6 +94,7 @@ async def run(
         stop,
         {
             "intake": nats.consume(js, CONSUMER, intake, stop=stop, on_park=intake.on_park),
+            "urgent intake": nats.consume(js, URGENT_CONSUMER, intake, stop=stop, on_park=intake.on_park),
             "conversation": nats.consume(js, conversation.CONSUMER, heard, stop=stop, on_park=heard.on_park),
             "dispatch": dispatcher.run(stop),
             "expiry": Expiry(store, pacing.poll * 4, settled).run(stop),

@@ -1,6 +1,7 @@
 """Takes commands from KF_OUTBOUND into the ledger; from there on nothing can be lost."""
 
 import asyncio
+from dataclasses import replace
 
 import structlog
 from kf_contracts import subjects
@@ -32,6 +33,16 @@ CONSUMER = Consumer(
     ack_wait=8.0,
     # With a second between tries: more than two days without PostgreSQL.
     max_deliver=200_000,
+)
+# Codes that live 20 s have a way of their own: it is short, and a crash in one holds up only that one.
+URGENT_CONSUMER = replace(
+    CONSUMER,
+    durable=f"{SERVICE}-urgent",
+    filter_subject=f"{subjects.URGENT}.*",
+    template="kf.outbound.urgent.{open_kfid}",
+    concurrency=4,
+    max_ack_pending=64,
+    ack_wait=3.0,
 )
 _AGAIN_SECONDS = 1.0
 

@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 
 from kf_cli import demo as demo_command
-from kf_cli import kb
+from kf_cli import kb, operations
 from kf_cli import run as run_command
 from kf_cli.config import read
 from kf_cli.ports import Ports
@@ -24,6 +24,7 @@ app = typer.Typer(
     help="Kefu: AI customer service for WeCom KF (微信客服).",
 )
 app.add_typer(kb.app, name="kb")
+operations.register(app)
 
 
 def _version(wanted: bool) -> None:
