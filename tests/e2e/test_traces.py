@@ -44,6 +44,17 @@ async def whole_trace(run: Running, msgid: str) -> list[Span]:
     return []
 
 
+async def list_says(run: Running, msgids: list[str]) -> dict[str, str | None]:
+    """What the dashboard's list tells of these messages: msgid → outcome, or that it is unanswered."""
+    said: dict[str, str | None] = {}
+    async with httpx.AsyncClient(base_url=run.stack.layout.traces_url, trust_env=False) as client:
+        for query in ({"limit": 500}, {"unanswered": 1}):
+            for trace in (await client.get("/api/traces", params=query)).json()["traces"]:
+                for msgid in set(trace["msgids"]) & set(msgids):
+                    said[msgid] = "unanswered" if "unanswered" in query else trace["outcome"]
+    return said
+
+
 async def burst(run: Running, chat: Chat) -> list[str]:
     return [await run.simulator.write(chat, text) for text in (FIRST, SECOND)]
 
@@ -66,6 +77,8 @@ async def test_traces_are_whole_declared_and_silent_about_the_customer(tmp_path:
         merged = journey.accepted(await whole_trace(run, older), older)
         assert merged is not None
         assert journey.unlinked(spans, [merged]) == 0
+
+        assert await list_says(run, [older, newest]) == {older: "delivered", newest: "delivered"}
 
         everything = [span for trace in (await exported(run)).values() for span in trace]
         secrets = [chat.external_userid, "13800138000", "货到付款", "2999", *credentials(run)]
