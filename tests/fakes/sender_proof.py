@@ -99,7 +99,9 @@ class Proof:
                 await process.wait()
 
     async def _start(self) -> Process:
-        kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+        kept = {
+            name: os.environ[name] for name in ("PATH", "HOME", "LANG", "PYTHONPATH") if name in os.environ
+        }
         settings = {
             "WECOM_CORP_ID": CORP_ID,
             "WECOM_KF_SECRET": SECRET,
@@ -214,15 +216,17 @@ class Proof:
 
         As long as customers have not had the four messages of their first budget, something waits.
         """
-        grants = "SELECT count(*), extract(epoch FROM max(granted_at) - min(granted_at))::float8 FROM slot"
-        _, seconds = await self.hall.row(grants)
+        began = "(SELECT min(granted_at) FROM slot WHERE NOT urgent)"
+        seconds = (
+            await self.hall.row(f"SELECT extract(epoch FROM max(granted_at) - {began})::float8 FROM slot")
+        )[0]
         overload = self.profile.customers * 4 / self.profile.limit
         minutes = int(min(seconds / 60, overload))
         if not minutes:
             return 1.0
         sql = (
-            "SELECT count(*) FROM slot WHERE granted_at < (SELECT min(granted_at) FROM slot) "
-            "+ make_interval(mins => $1)"
+            f"SELECT count(*) FROM slot WHERE granted_at >= {began} "
+            f"AND granted_at < {began} + make_interval(mins => $1)"
         )
         return float((await self.hall.row(sql, minutes))[0] / (minutes * self.profile.limit))
 

@@ -8,6 +8,7 @@ from kf_sender.verdict import DELIVERED
 
 from tests.fakes.kf_desk import SEND_ON_EVENT, KfDesk
 from tests.fakes.senders import FAST, Office, command, welcome
+from tests.fakes.wecom_api import Raw
 
 
 async def test_a_welcome_is_sent_with_its_code_before_everything_else(hall: Office, desk: KfDesk) -> None:
@@ -34,6 +35,14 @@ async def test_a_refused_code_fails_and_stops_nobody(hall: Office, desk: KfDesk)
     await hall.publish(welcome("w1"), command("c1"))
     await hall.until("w1", "failed")
     await hall.until("c1", "sent")
+
+
+async def test_a_code_that_an_unanswered_attempt_used_counts_as_sent(hall: Office, desk: KfDesk) -> None:
+    desk.on(SEND_ON_EVENT, Raw(drop=True), {"errcode": 40058, "errmsg": "invalid code"})
+    hall.start()
+    await hall.publish(welcome("w1"))
+    row = await hall.until("w1", "sent")
+    assert "nobody answered" in row["reason"]
 
 
 async def test_ordinary_sends_leave_slots_for_the_next_welcome(hall: Office) -> None:

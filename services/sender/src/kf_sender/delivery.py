@@ -133,9 +133,14 @@ class Courier:
                 code=code, content=Text(content=claimed.text), msgid=claimed.msgid
             )
         except WecomError as error:
-            return judge.of_event_send(
+            refused = judge.of_event_send(
                 error, attempts=claimed.attempt, mends=claimed.mends, pacing=self._pacing
             )
+            if refused.action is Action.FAIL and claimed.was_under_way:
+                # A code works once, and an attempt that nobody answered has tried it: that one arrived.
+                reason = f"the code was used by an attempt that nobody answered: {refused.reason}"
+                return replace(judge.DELIVERED, reason=reason, look_first=None)
+            return refused
         return replace(judge.DELIVERED, look_first=None)
 
     async def _reply(self, claimed: Claimed) -> Verdict:
