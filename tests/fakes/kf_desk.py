@@ -13,6 +13,7 @@ from tests.fakes.wecom_api import Asked, Raw, WecomApi, as_json
 SEND_MSG = "/cgi-bin/kf/send_msg"
 SEND_ON_EVENT = "/cgi-bin/kf/send_msg_on_event"
 SERVICERS = "/cgi-bin/kf/servicer/list"
+UPLOAD = "/cgi-bin/media/upload"
 STATE_GET = "/cgi-bin/kf/service_state/get"
 STATE_TRANS = "/cgi-bin/kf/service_state/trans"
 
@@ -63,7 +64,14 @@ class KfDesk(WecomApi):
             return refusal if isinstance(refusal, Raw) else as_json(refusal)
         if any(shown.msgid == body["msgid"] for shown in self.shown):
             return as_json({"errcode": 95099, "errmsg": "msgid has been used"})
-        self.shown.append(Shown(customer, body["msgid"], body["text"]["content"], monotonic()))
+        self.shown.append(
+            Shown(
+                customer,
+                body["msgid"],
+                body.get("text", {}).get("content", f"[{body['msgtype']}]"),
+                monotonic(),
+            )
+        )
         if self.swallowed[customer]:
             return self.swallowed[customer].popleft()
         done = as_json({"errcode": 0, "errmsg": "ok", "msgid": body["msgid"]})

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import asyncpg
 from kf_contracts import streams
-from kf_contracts.commands import Command, EndSession, HandOver, SendOnEvent
+from kf_contracts.commands import Command, EndSession, HandOver, SendContent, SendOnEvent
 from kf_contracts.events import DeadLetter, DeliveryChanged, MessageReceived, SendReply
 from kf_runtime import nats as kf_nats
 from kf_runtime import postgres
@@ -56,6 +56,12 @@ def welcome(command_id: str, customer: str = "wmA", lives: float = 20.0, **field
     expires_at = datetime.now(UTC) + timedelta(seconds=lives)
     values = {"code": f"code-{command_id}", "text": "欢迎", "expires_at": expires_at} | fields
     return SendOnEvent.model_validate(addressed(command_id, customer, values))
+
+
+def content(command_id: str, msgtype: str, customer: str = "wmA", **fields: Any) -> SendContent:
+    """Something richer than text, with words to say instead."""
+    values = {"msgtype": msgtype, "text": f"instead of {command_id}"} | fields
+    return SendContent.model_validate(addressed(command_id, customer, values))
 
 
 def hand_over(command_id: str, customer: str = "wmA", **fields: Any) -> HandOver:

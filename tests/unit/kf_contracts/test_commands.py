@@ -3,13 +3,14 @@
 from datetime import UTC, datetime
 
 import pytest
-from kf_contracts.commands import Command, EndSession, HandOver, SendOnEvent, decode_command
+from kf_contracts.commands import Command, EndSession, HandOver, SendContent, SendOnEvent, decode_command
 from kf_contracts.events import PayloadError, SendReply
 
 IDS = {"command_id": "c1", "open_kfid": "wk1", "external_userid": "wm1"}
 COMMANDS: list[Command] = [
     SendReply(**IDS, turn_id="t1", in_reply_to=("m1",), text="您好"),
     SendOnEvent(**IDS, code="code", text="欢迎", expires_at=datetime(2030, 1, 1, tzinfo=UTC)),
+    SendContent(**IDS, msgtype="msgmenu", text="菜单", fields={"head_content": "请选择"}),
     HandOver(**IDS, servicer_userids=("zhangsan",)),
     EndSession(**IDS, farewell="再见"),
 ]

@@ -1,7 +1,7 @@
 """The commands on KF_OUTBOUND: each asks the sender for one effect, and its id makes a repeat harmless."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, Field, TypeAdapter, ValidationError
 
@@ -29,6 +29,20 @@ class SendOnEvent(_Addressed):
     """The event's send_time and 20 s, or 48 h for a msg_code of the pool or a servicer."""
 
 
+class SendContent(_Addressed):
+    """Send a menu, a link card, a picture or a file; as plain text where WeCom will not have it."""
+
+    kind: Literal["send_content"] = "send_content"
+    msgtype: Literal["msgmenu", "link", "image", "file"]
+    fields: dict[str, Any] = Field(default_factory=dict, repr=False)
+    """The fields of kf_wecom.content.Menu (`items` as `{"type": "click", ...}`) or Link; none for media."""
+    media_base64: str = Field("", repr=False)
+    """The picture or file, or the thumbnail of a link; uploaded once and kept below WeCom's 3 days."""
+    media_filename: str = "media"
+    text: str = Field(repr=False, min_length=1)
+    """What is said instead; one message."""
+
+
 class HandOver(_Addressed):
     """Give the session to a servicer who is serving, else to the pool, else tell the customer the truth."""
 
@@ -54,7 +68,7 @@ class EndSession(_Addressed):
     farewell: str = Field("", repr=False)
 
 
-Command = SendReply | SendOnEvent | HandOver | EndSession
+Command = SendReply | SendContent | SendOnEvent | HandOver | EndSession
 _ANY: TypeAdapter[Command] = TypeAdapter(Annotated[Command, Field(discriminator="kind")])
 
 

@@ -20,6 +20,7 @@ from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
 from kf_sender import verdict as judge
 from kf_sender.pacing import Pacing
+from kf_sender.rich import AS_TEXT, RichMessages
 from kf_sender.sessions import Sessions
 from kf_sender.store import Claimed, Settled, Store
 from kf_sender.verdict import Action, Verdict
@@ -61,6 +62,7 @@ class Courier:
         self._states = states
         self._pacing = pacing
         self._sessions = Sessions(store, sends, states, pacing)
+        self._rich = RichMessages(store, sends, states, pacing)
 
     async def deliver(self, claimed: Claimed, began: float) -> None:
         """Make the attempt that was claimed at `began` (the loop's clock) and record how it ended."""
@@ -151,6 +153,13 @@ class Courier:
             if await self._store.unpark(claimed):
                 # Older drafts may be among them: the next claim takes what comes first.
                 return replace(seen, reason="the session is free again", look_first=False)
+        if claimed.kind == "send_content" and await self._store.code_of(claimed) != AS_TEXT:
+            verdict = await self._rich.send(claimed)
+        else:
+            verdict = await self._text(claimed)
+        return await self._judged_by_state(claimed, verdict) if verdict.action is Action.INSPECT else verdict
+
+    async def _text(self, claimed: Claimed) -> Verdict:
         try:
             await self._sends.send_msg(
                 touser=claimed.external_userid,
@@ -159,10 +168,7 @@ class Courier:
                 msgid=claimed.msgid,
             )
         except WecomError as error:
-            verdict = judge.of_send(error, attempts=claimed.attempt, mends=claimed.mends, pacing=self._pacing)
-            if verdict.action is Action.INSPECT:
-                return await self._judged_by_state(claimed, verdict)
-            return verdict
+            return judge.of_send(error, attempts=claimed.attempt, mends=claimed.mends, pacing=self._pacing)
         return judge.DELIVERED
 
     async def _judged_by_state(self, claimed: Claimed, refusal: Verdict | None) -> Verdict:

@@ -5,7 +5,7 @@ import hashlib
 import json
 from dataclasses import dataclass, field
 
-from kf_contracts.commands import Command, EndSession, HandOver, SendOnEvent
+from kf_contracts.commands import Command, EndSession, HandOver, SendContent, SendOnEvent
 from kf_contracts.events import SendReply
 from kf_wecom.content import TEXT_MAX_BYTES
 
@@ -83,7 +83,7 @@ def plan_of(command: Command, budget: int) -> Plan:
     match command:
         case SendReply():
             return plan(command.text, budget)
-        case SendOnEvent():
+        case SendOnEvent() | SendContent():
             text = fitting(command.text)
             return Plan((text,)) if text else Plan((), BLANK)
         case HandOver():

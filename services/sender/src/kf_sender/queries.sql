@@ -180,3 +180,13 @@ DELETE FROM servicer_session WHERE open_kfid = $1 AND external_userid = $2
 -- name: code_of
 SELECT code FROM part
 WHERE open_kfid = $1 AND external_userid = $2 AND command_id = $3 AND part_no = $4
+
+-- name: media_id
+SELECT media_id FROM media WHERE digest = $1 AND uploaded_at > clock_timestamp() - interval '60 hours'
+
+-- name: keep_media
+INSERT INTO media (digest, media_id) VALUES ($1, $2)
+ON CONFLICT (digest) DO UPDATE SET media_id = excluded.media_id, uploaded_at = excluded.uploaded_at
+
+-- name: forget_media
+DELETE FROM media WHERE digest = $1

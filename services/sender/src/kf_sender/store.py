@@ -208,6 +208,18 @@ class Store:
         command = (*claimed.customer, claimed.command_id, claimed.part_no)
         return str(await self._pool.fetchval(self._sql.code_of, *command))
 
+    async def media_id(self, digest: str) -> str:
+        """What WeCom calls a media that it still keeps; empty otherwise."""
+        return str(await self._pool.fetchval(self._sql.media_id, digest) or "")
+
+    async def keep_media(self, digest: str, media_id: str) -> None:
+        """WeCom keeps a media now."""
+        await self._pool.execute(self._sql.keep_media, digest, media_id)
+
+    async def forget_media(self, digest: str) -> None:
+        """WeCom does not keep it any more."""
+        await self._pool.execute(self._sql.forget_media, digest)
+
     async def unpark(self, claimed: Claimed) -> bool:
         """The session is free again: the drafts go on; whether there were any."""
         return bool(await self._pool.fetch(self._sql.unpark, *claimed.customer))
