@@ -51,6 +51,9 @@ class KfDesk(WecomApi):
         return [shown.text for shown in self.shown if shown.customer == customer]
 
     def answer(self, asked: Asked) -> Raw:
+        if asked.path == SEND_ON_EVENT and not self.script[SEND_ON_EVENT]:
+            self.asked.append(asked)
+            return as_json({"errcode": 0, "errmsg": "ok", "msgid": asked.json["msgid"]})
         if asked.path != SEND_MSG or self.script[SEND_MSG]:
             if asked.path == SEND_MSG:
                 self.calls.append((asked.json["touser"], monotonic()))

@@ -70,7 +70,7 @@ async def test_an_attempt_ends_when_somebody_else_took_the_customer(
 async def test_a_long_call_keeps_its_lease(
     hall: Office, desk: KfDesk, store: Store, courier: Courier
 ) -> None:
-    desk.swallow("wmA", Raw(b'{"errcode":0,"errmsg":"ok"}', delay=FAST.lease * 1.5))
+    desk.swallow("wmA", Raw(b'{"errcode":0,"errmsg":"ok","msgid":"m"}', delay=FAST.lease * 1.5))
     await hall.store(command("c1"))
     attempt = asyncio.create_task(courier.deliver(await claimed(store), asyncio.get_running_loop().time()))
     while not attempt.done():

@@ -70,7 +70,7 @@ async def test_missing_settings_are_all_named_and_end_the_process_with_2() -> No
 
 
 async def test_sigterm_finishes_the_send_in_hand_and_exits_0(hall: Office, desk: KfDesk) -> None:
-    desk.swallow("wmA", Raw(b'{"errcode":0,"errmsg":"ok"}', delay=1.5))
+    desk.swallow("wmA", Raw(b'{"errcode":0,"errmsg":"ok","msgid":"m"}', delay=1.5))
     async with sender(hall, port := free_port()) as process:
         await until_ready(port)
         await hall.publish(command("c1", text="秘密的话"))
