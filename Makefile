@@ -28,7 +28,7 @@ demo: $(VENV)/.runtime ## Run a scripted conversation of five customers and chec
 	@$(BIN)/kf demo
 
 test: $(VENV)/.dev ## Set up and run all tests
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
 
 prove-sender: $(VENV)/.dev ## Flood three senders, with faults and kills, before the judge (about seven minutes)
 	@KF_SENDER_PROOF=full $(BIN)/python -m pytest -q -s tests/integration/kf_sender/test_proof.py
