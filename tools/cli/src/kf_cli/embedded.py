@@ -13,6 +13,8 @@ import sys
 from pathlib import Path
 from time import monotonic, sleep
 
+from kf_cli.ports import free_ports
+
 import psutil
 
 _READY_SECONDS = 30.0
@@ -27,10 +29,8 @@ class EmbeddedError(Exception):
 
 
 def free_port() -> int:
-    """A TCP port on loopback that nothing uses right now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A TCP port on loopback that nothing uses right now, nor will as the near end of a connection."""
+    return free_ports(1)[0]
 
 
 def nats_command(data: Path, port: int, *, sync_always: bool = True) -> list[str]:
