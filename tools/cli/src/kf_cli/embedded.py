@@ -13,9 +13,9 @@ import sys
 from pathlib import Path
 from time import monotonic, sleep
 
-from kf_cli.ports import free_ports
-
 import psutil
+
+from kf_cli.ports import free_ports
 
 _READY_SECONDS = 30.0
 _STOP_SECONDS = 15.0
