@@ -167,10 +167,14 @@ class Child:
             self.kill()
 
     def kill(self) -> None:
-        """kill -9, as a crash would."""
-        if self.process is not None:
-            self.process.kill()
-            self.process.wait()
+        """kill -9, as a crash would, and wait until its own children are gone too."""
+        if self.process is None or self.process.poll() is not None:
+            return
+        offspring = psutil.Process(self.process.pid).children(recursive=True)
+        self.process.kill()
+        self.process.wait()
+        # PostgreSQL's backends hold its shared memory until they notice that their parent died.
+        psutil.wait_procs(offspring, timeout=10.0)
 
     def tail(self, lines: int = 15) -> str:
         """The last lines of its log."""
