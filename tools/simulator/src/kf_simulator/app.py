@@ -35,8 +35,15 @@ def create_app(sim: Simulation) -> FastAPI:
         finally:
             await sim.close()
 
-    app = FastAPI(title="Kefu simulator", lifespan=lifespan, docs_url=None, redoc_url=None)
-    # No /docs: its page loads scripts from another host. The description is at /openapi.json.
+    app = FastAPI(
+        title="Kefu simulator",
+        lifespan=lifespan,
+        # No /docs: its page loads scripts from another host. The description is at /openapi.json.
+        docs_url=None,
+        redoc_url=None,
+        # WeCom sends no spans of its own either; a trace begins at the gateway.
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
+    )
     # Plain routes: WeCom's own API is the hot path and wants none of FastAPI's validation.
     app.router.routes.append(Route("/cgi-bin/{path:path}", _wecom_api(sim).answer, methods=["GET", "POST"]))
     # Routes are tried in this order: what benchmarks call most comes first.
