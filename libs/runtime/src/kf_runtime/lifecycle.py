@@ -7,6 +7,7 @@ from typing import Any
 
 import structlog
 
+from kf_runtime.bell import pause
 from kf_runtime.grpc import Server
 from kf_runtime.postgres import DatabaseError
 from kf_runtime.settings import stop as stop_with_faults
@@ -63,10 +64,7 @@ async def watch_ready(server: Server, checks: dict[str, Check], stop: asyncio.Ev
             log.info("service.readiness", **now)
             await server.set_ready(ready=all(now.values()))
             was = now
-        try:
-            await asyncio.wait_for(stop.wait(), _READY_SECONDS)
-        except TimeoutError:
-            continue
+        await pause(stop, _READY_SECONDS)
     await server.set_ready(ready=False)
 
 

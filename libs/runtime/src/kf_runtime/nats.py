@@ -1,7 +1,6 @@
 """NATS JetStream as every service uses it: connect, streams, acked publish, and one careful consume loop."""
 
 import asyncio
-import base64
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from opentelemetry.trace import SpanKind, Status, StatusCode
 from opentelemetry.util.types import AttributeValue
 
 from kf_runtime import telemetry
+from kf_runtime.bell import pause
 
 log = structlog.get_logger()
 tracer = trace.get_tracer("kf_runtime.nats")
@@ -26,8 +26,6 @@ tracer = trace.get_tracer("kf_runtime.nats")
 RECONNECT_SECONDS = 0.25
 _FETCH_SECONDS = 1.0
 _CRASH_LIMIT = 10
-# A server takes messages of 1 MiB; base64 adds a third.
-_LETTER_BYTES = 512 * 1024
 _STREAM_NOT_FOUND = 10059
 _WARN_SECONDS = 60.0
 _BACKOFF_CAP_SECONDS = 30.0
@@ -252,7 +250,7 @@ async def _work(
             # The server is away or being replaced: the client reconnects, the consumer is made again.
             log.warning("nats.fetch_failed", stream=consumer.stream, error=type(error).__name__)
             subscription = None
-            await _pause(stop, 1.0)
+            await pause(stop, 1.0)
             continue
         if msg is not None:
             await _handle(msg, consumer, handler, on_park, transient)
@@ -332,15 +330,3 @@ async def _settle(msg: Msg, outcome: Outcome, deliveries: int, on_park: OnPark) 
 def backoff(deliveries: int) -> float:
     """Seconds to wait before delivery `deliveries + 1`: 0.5, 1, 2 ... at most 30."""
     return float(min(0.5 * 2 ** min(deliveries - 1, 10), _BACKOFF_CAP_SECONDS))
-
-
-def payload_base64(msg: Msg) -> str:
-    """The message's body as a dead letter keeps it; empty when the letter would be too big for the stream."""
-    return base64.b64encode(msg.data).decode() if len(msg.data) <= _LETTER_BYTES else ""
-
-
-async def _pause(stop: asyncio.Event, seconds: float) -> None:
-    try:
-        await asyncio.wait_for(stop.wait(), seconds)
-    except TimeoutError:
-        return

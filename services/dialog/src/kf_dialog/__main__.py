@@ -4,9 +4,11 @@ import asyncio
 from contextlib import AsyncExitStack
 
 from kf_contracts import streams
+from kf_contracts.events import DeadLetter
 from kf_runtime import grpc as kf_grpc
 from kf_runtime import lifecycle, logging, settings, telemetry
 from kf_runtime import nats as kf_nats
+from kf_runtime.dead_letter import burying
 from nats.aio.client import Client
 
 from kf_dialog.answer import Answerer
@@ -71,7 +73,7 @@ async def run(
 ) -> None:
     """The service's loops over what it was given."""
     js = client.jetstream()
-    relay, inbound = Relay(store, js), Inbound(store, js)
+    relay = Relay(store, js)
     schedule = Schedule(
         store,
         TurnWorker(store, Answerer(knowledge, model), relay.bell),
@@ -82,7 +84,9 @@ async def run(
     listener = Listener(config.database_url.get_secret_value(), schedule.hear, schedule.bell.ring)
     checks = {"nats": connected(client), "postgres": store.answers, "knowledge": knowledge.answers}
     tasks = {
-        "inbox": kf_nats.consume(js, CONSUMER, inbound, stop=stop, on_park=inbound.park),
+        "inbox": kf_nats.consume(
+            js, CONSUMER, Inbound(store), stop=stop, on_park=burying(js, "dialog", DeadLetter)
+        ),
         "turns": schedule.run(stop),
         # These two serve the turns in hand until the last one is stored and published.
         "listener": listener.run(schedule.drained),

@@ -4,16 +4,14 @@ from typing import Literal, NamedTuple
 
 import structlog
 from kf_contracts import subjects
-from kf_contracts.events import DeadLetter, MessageReceived, PayloadError
+from kf_contracts.events import MessageReceived, PayloadError
 from kf_contracts.streams import KF_INBOUND
-from kf_runtime import nats as kf_nats
 from kf_runtime import telemetry
 from kf_runtime.logging import hashed
 from kf_runtime.nats import Consumer, Done, Outcome, Park, Retry
 from kf_runtime.postgres import TRANSIENT
 from kf_wecom import models
 from nats.aio.msg import Msg
-from nats.js import JetStreamContext
 from opentelemetry import trace
 
 from kf_dialog.store import Store
@@ -60,8 +58,8 @@ def classify(event: MessageReceived) -> Arrival:
 class Inbound:
     """The handler of KF_INBOUND."""
 
-    def __init__(self, store: Store, js: JetStreamContext) -> None:
-        self._store, self._js = store, js
+    def __init__(self, store: Store) -> None:
+        self._store = store
 
     async def __call__(self, msg: Msg) -> Outcome:
         """Store one item; a second delivery of it changes nothing."""
@@ -102,16 +100,3 @@ class Inbound:
                 event.open_kfid, event.external_userid, item.body.recall_msgid
             )
             log.info("inbound.recalled", msgid=item.body.recall_msgid, in_time=recalled)
-
-    async def park(self, msg: Msg, reason: str) -> None:
-        """Copy an item that can never be stored to KF_DEAD."""
-        letter = DeadLetter(
-            service="dialog", subject=msg.subject, reason=reason, payload=kf_nats.payload_base64(msg)
-        )
-        await kf_nats.publish(
-            self._js,
-            subjects.subject(subjects.DEAD, "dialog"),
-            letter.encode(),
-            msg_id=f"dialog-{msg.metadata.sequence.stream}",
-            template=f"{subjects.DEAD}.{{service}}",
-        )

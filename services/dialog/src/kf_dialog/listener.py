@@ -7,9 +7,9 @@ from typing import Any
 
 import asyncpg
 import structlog
+from kf_runtime.bell import Bell
 from kf_runtime.postgres import TRANSIENT
 
-from kf_dialog.bell import Bell
 from kf_dialog.store import INBOX_CHANNEL
 
 log = structlog.get_logger()

@@ -6,11 +6,11 @@ from time import monotonic
 import structlog
 from kf_contracts import subjects
 from kf_runtime import nats as kf_nats
+from kf_runtime.bell import Bell
 from kf_runtime.postgres import TRANSIENT
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
 
-from kf_dialog.bell import Bell
 from kf_dialog.store import Batch, Command, Store
 
 log = structlog.get_logger()

@@ -3,9 +3,9 @@
 import asyncio
 
 import structlog
+from kf_runtime.bell import Bell
 from kf_runtime.postgres import TRANSIENT
 
-from kf_dialog.bell import Bell
 from kf_dialog.conversation import Claim
 from kf_dialog.store import Store
 from kf_dialog.turn import InHand, TurnWorker

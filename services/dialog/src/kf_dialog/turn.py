@@ -8,6 +8,7 @@ from uuid import uuid4
 import structlog
 from kf_contracts.events import SendReply
 from kf_runtime import telemetry
+from kf_runtime.bell import Bell
 from kf_runtime.logging import hashed
 from kf_runtime.postgres import TRANSIENT
 from opentelemetry import trace
@@ -15,7 +16,6 @@ from opentelemetry.trace import Span
 from opentelemetry.util.types import AttributeValue
 
 from kf_dialog.answer import Answerer, apologise
-from kf_dialog.bell import Bell
 from kf_dialog.conversation import Answer, Claim, Commit, Turn, Work
 from kf_dialog.store import Store
 

@@ -11,14 +11,14 @@ import structlog
 from kf_contracts import streams, subjects
 from kf_contracts.events import DeadLetter
 from kf_runtime import lifecycle, logging, nats, telemetry
-from kf_runtime.nats import Consumer, payload_base64
+from kf_runtime.dead_letter import burying
+from kf_runtime.nats import Consumer
 from kf_runtime.settings import load
 from kf_runtime.settings import stop as stop_with_faults
 from kf_wecom.client import WecomClient, fetch_token
 from kf_wecom.crypto import CallbackCrypto
 from kf_wecom.token import SharedToken
 from kf_wecom.transport import Transport
-from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
 from nats.js.kv import KeyValue
@@ -111,7 +111,7 @@ async def pull(
                 consumer,
                 puller.handle,
                 stop=stop,
-                on_park=partial(_bury, Inbound(js)),
+                on_park=burying(js, SERVICE, DeadLetter),
                 transient=(NatsError, OSError),
             )
         )
@@ -164,13 +164,6 @@ def _adapters(
     )
     poller = Poller(client, puller, cursors, budget, outages, settings.kf_gateway_poll_seconds)
     return puller, poller
-
-
-async def _bury(inbound: Inbound, msg: Msg, reason: str) -> None:
-    """Keep a notice that cannot be handled where `kf dead` shows it."""
-    payload = payload_base64(msg)
-    letter = DeadLetter(service=SERVICE, subject=msg.subject, reason=reason, payload=payload)
-    await inbound.bury(letter, f"notice:{msg.metadata.sequence.stream}")
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import structlog
 from kf_contracts import subjects
 from kf_contracts.events import DeadLetter, MessageReceived
 from kf_runtime import nats as kf_nats
+from kf_runtime.dead_letter import bury
 from kf_wecom.items import parse_item
 from nats.js import JetStreamContext
 
@@ -20,7 +21,6 @@ log = structlog.get_logger()
 
 SERVICE = "gateway"
 _TEMPLATE = "kf.inbound.{open_kfid}"
-_DEAD_TEMPLATE = "kf.dead.{service}"
 # The msgid becomes a header of NATS and a key of the inbox: WeCom's are 41 to 44 letters and digits.
 _MSGID = re.compile(r"[!-~]{1,128}")
 _UNIDENTIFIED = "unidentified-"
@@ -97,13 +97,7 @@ class Inbound:
     async def bury(self, letter: DeadLetter, digest: str) -> None:
         """Publish a dead letter, once per `digest`. NatsError."""
         log.error("inbound.dead_letter", subject=letter.subject, reason=letter.reason, shape=letter.shape)
-        await kf_nats.publish(
-            self._js,
-            subjects.subject(subjects.DEAD, SERVICE),
-            letter.encode(),
-            msg_id=f"{SERVICE}:{digest}",
-            template=_DEAD_TEMPLATE,
-        )
+        await bury(self._js, letter, key=digest)
 
 
 def _digest(raw: dict[str, Any]) -> str:

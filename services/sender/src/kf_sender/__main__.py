@@ -5,7 +5,10 @@ from contextlib import AsyncExitStack
 from functools import partial
 
 from kf_contracts import streams
+from kf_contracts.events import DeadLetter
 from kf_runtime import lifecycle, logging, nats, postgres, settings, telemetry
+from kf_runtime.bell import Bell
+from kf_runtime.dead_letter import burying
 from kf_runtime.grpc import Server
 from kf_wecom.client import WecomClient, fetch_token
 from kf_wecom.token import SharedToken, TokenSource
@@ -18,7 +21,7 @@ from kf_sender.conversation import Conversation
 from kf_sender.delivery import Courier, RefusalStands
 from kf_sender.dispatch import Dispatcher
 from kf_sender.expiry import Expiry
-from kf_sender.intake import CONSUMER, URGENT_CONSUMER, Intake
+from kf_sender.intake import CONSUMER, SERVICE, URGENT_CONSUMER, Intake
 from kf_sender.pacing import Pacing
 from kf_sender.relay import Relay
 from kf_sender.settings import Settings
@@ -76,13 +79,14 @@ async def run(
     tokens: TokenSource,
 ) -> None:
     """The service's loops over what it was given."""
-    wake, settled = asyncio.Event(), asyncio.Event()
+    wake, settled = Bell(), Bell()
     js = client.jetstream()
     courier = Courier(
         store, WecomClient(transport, RefusalStands(tokens)), WecomClient(transport, tokens), pacing
     )
-    intake = Intake(store, js, pacing.budget, wake)
-    heard = Conversation(store, js, wake)
+    intake = Intake(store, pacing.budget, wake)
+    heard = Conversation(store, wake)
+    on_park = burying(js, SERVICE, DeadLetter)
     dispatcher = Dispatcher(
         store, courier, workers=config.kf_sender_workers, pacing=pacing, wake=wake, settled=settled
     )
@@ -93,9 +97,9 @@ async def run(
     await lifecycle.supervise(
         stop,
         {
-            "intake": nats.consume(js, CONSUMER, intake, stop=stop, on_park=intake.on_park),
-            "urgent intake": nats.consume(js, URGENT_CONSUMER, intake, stop=stop, on_park=intake.on_park),
-            "conversation": nats.consume(js, conversation.CONSUMER, heard, stop=stop, on_park=heard.on_park),
+            "intake": nats.consume(js, CONSUMER, intake, stop=stop, on_park=on_park),
+            "urgent intake": nats.consume(js, URGENT_CONSUMER, intake, stop=stop, on_park=on_park),
+            "conversation": nats.consume(js, conversation.CONSUMER, heard, stop=stop, on_park=on_park),
             "dispatch": dispatcher.run(stop),
             "expiry": Expiry(store, pacing.poll * 4, settled).run(stop),
             "relay": Relay(store, js, settled).run(stop),

@@ -1,22 +1,21 @@
 """Hears on KF_INBOUND what customers, servicers and WeCom do, as far as it decides about sending."""
 
-import asyncio
 from typing import Any
 
 import structlog
 from kf_contracts import subjects
-from kf_contracts.events import DeadLetter, MessageReceived, PayloadError
+from kf_contracts.events import MessageReceived, PayloadError
 from kf_contracts.streams import KF_INBOUND
+from kf_runtime.bell import Bell
 from kf_runtime.logging import hashed
-from kf_runtime.nats import Consumer, Done, Outcome, Park, Retry, payload_base64, publish
+from kf_runtime.nats import Consumer, Done, Outcome, Park, Retry
 from kf_runtime.postgres import TRANSIENT
 from kf_wecom import models
 from kf_wecom.errcodes import ErrorClass, SendFailure, send_failure
 from nats.aio.msg import Msg
-from nats.js import JetStreamContext
 from opentelemetry import trace
 
-from kf_sender.intake import DEAD_TEMPLATE, SERVICE
+from kf_sender.intake import SERVICE
 from kf_sender.plan import wants_rest
 from kf_sender.store import Store
 
@@ -44,11 +43,10 @@ log = structlog.get_logger()
 
 
 class Conversation:
-    """The handler of KF_INBOUND; `wake` is set when something that waited may go out."""
+    """The handler of KF_INBOUND; `wake` rings when something that waited may go out."""
 
-    def __init__(self, store: Store, js: JetStreamContext, wake: asyncio.Event) -> None:
+    def __init__(self, store: Store, wake: Bell) -> None:
         self._store = store
-        self._js = js
         self._wake = wake
 
     async def __call__(self, msg: Msg) -> Outcome:
@@ -70,7 +68,7 @@ class Conversation:
             # Without a reason: the customer's send in hand ends first, that is no fault.
             return Retry(_AGAIN_SECONDS)
         self._tell(event, outcome)
-        self._wake.set()
+        self._wake.ring()
         return Done()
 
     async def _hear(self, event: MessageReceived, item: models.SyncItem) -> str | None:
@@ -129,17 +127,6 @@ class Conversation:
         }
         trace.get_current_span().set_attributes(fields)
         log.info("conversation.heard", **{name.removeprefix("kf."): value for name, value in fields.items()})
-
-    async def on_park(self, msg: Msg, reason: str) -> None:
-        """Copy what can never be read to KF_DEAD."""
-        letter = DeadLetter(service=SERVICE, subject=msg.subject, reason=reason, payload=payload_base64(msg))
-        await publish(
-            self._js,
-            subjects.subject(subjects.DEAD, SERVICE),
-            letter.encode(),
-            msg_id=f"{SERVICE}:inbound:{msg.metadata.sequence.stream}",
-            template=DEAD_TEMPLATE,
-        )
 
 
 def _asks_for_rest(body: Any) -> bool:

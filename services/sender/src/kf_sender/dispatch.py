@@ -3,9 +3,9 @@
 import asyncio
 
 import structlog
+from kf_runtime.bell import Bell
 from kf_runtime.postgres import TRANSIENT
 
-from kf_sender.bell import first_of
 from kf_sender.delivery import Courier
 from kf_sender.pacing import Pacing
 from kf_sender.store import Claimed, Store, Wait
@@ -16,7 +16,7 @@ log = structlog.get_logger()
 
 
 class Dispatcher:
-    """One per replica. `wake` is set when something new was stored; `settled` after each attempt."""
+    """One per replica. `wake` rings when something new was stored; `settled` after each attempt."""
 
     def __init__(
         self,
@@ -25,8 +25,8 @@ class Dispatcher:
         *,
         workers: int,
         pacing: Pacing,
-        wake: asyncio.Event,
-        settled: asyncio.Event,
+        wake: Bell,
+        settled: Bell,
     ) -> None:
         self._store = store
         self._courier = courier
@@ -43,7 +43,6 @@ class Dispatcher:
 
     async def _claim_one(self, attempts: asyncio.TaskGroup, stop: asyncio.Event) -> None:
         await self._free.acquire()
-        self._wake.clear()
         began = asyncio.get_running_loop().time()
         claimed = Wait(None) if stop.is_set() else await self._claim()
         if isinstance(claimed, Claimed):
@@ -51,7 +50,7 @@ class Dispatcher:
             return
         self._free.release()
         pause = self._pacing.poll if claimed.seconds is None else min(claimed.seconds, self._pacing.poll)
-        await first_of(self._wake, stop, pause)
+        await self._wake.wait(stop, pause)
 
     async def _claim(self) -> Claimed | Wait:
         try:
@@ -69,5 +68,5 @@ class Dispatcher:
             log.error("dispatch.attempt_lost", command_id=claimed.command_id, error=type(error).__name__)  # noqa: TRY400
         finally:
             self._free.release()
-            self._wake.set()
-            self._settled.set()
+            self._wake.ring()
+            self._settled.ring()

@@ -3,18 +3,18 @@
 import asyncio
 
 import structlog
+from kf_runtime.bell import Bell, pause
 from kf_runtime.postgres import TRANSIENT
 
-from kf_sender.bell import first_of
 from kf_sender.store import Store
 
 log = structlog.get_logger()
 
 
 class Expiry:
-    """Every replica looks; `settled` is set when there are changes to publish."""
+    """Every replica looks; `settled` rings when there are changes to publish."""
 
-    def __init__(self, store: Store, every_seconds: float, settled: asyncio.Event) -> None:
+    def __init__(self, store: Store, every_seconds: float, settled: Bell) -> None:
         self._store = store
         self._every = every_seconds
         self._settled = settled
@@ -25,7 +25,7 @@ class Expiry:
             try:
                 if expired := await self._store.expire():
                     log.warning("commands.expired", commands=expired)
-                    self._settled.set()
+                    self._settled.ring()
             except TRANSIENT as error:
                 log.warning("expiry.database_away", error=type(error).__name__)
-            await first_of(stop, stop, self._every)
+            await pause(stop, self._every)

@@ -1,26 +1,24 @@
 """Takes commands from KF_OUTBOUND into the ledger; from there on nothing can be lost."""
 
-import asyncio
 from dataclasses import replace
 
 import structlog
 from kf_contracts import subjects
 from kf_contracts.commands import Command, decode_command
-from kf_contracts.events import DeadLetter, PayloadError
+from kf_contracts.events import PayloadError
 from kf_contracts.streams import KF_OUTBOUND
 from kf_runtime import telemetry
+from kf_runtime.bell import Bell
 from kf_runtime.logging import hashed
-from kf_runtime.nats import Consumer, Done, Outcome, Park, Retry, payload_base64, publish
+from kf_runtime.nats import Consumer, Done, Outcome, Park, Retry
 from kf_runtime.postgres import TRANSIENT
 from nats.aio.msg import Msg
-from nats.js import JetStreamContext
 from opentelemetry import trace
 
 from kf_sender.plan import plan_of
 from kf_sender.store import Store
 
 SERVICE = "sender"
-DEAD_TEMPLATE = "kf.dead.{service}"
 
 # One message at a time, all replicas together: the order of the stream is the order of the ledger.
 CONSUMER = Consumer(
@@ -50,11 +48,10 @@ log = structlog.get_logger()
 
 
 class Intake:
-    """The handler of KF_OUTBOUND; `wake` is set when there is something new to send."""
+    """The handler of KF_OUTBOUND; `wake` rings when there is something new to send."""
 
-    def __init__(self, store: Store, js: JetStreamContext, budget: int, wake: asyncio.Event) -> None:
+    def __init__(self, store: Store, budget: int, wake: Bell) -> None:
         self._store = store
-        self._js = js
         self._budget = budget
         self._wake = wake
 
@@ -69,7 +66,7 @@ class Intake:
         except TRANSIENT as error:
             log.warning("intake.database_away", error=type(error).__name__)
             return Retry(_AGAIN_SECONDS, type(error).__name__)
-        self._wake.set()
+        self._wake.ring()
         return Done()
 
     async def _store_it(self, command: Command) -> None:
@@ -87,17 +84,6 @@ class Intake:
         outcome = "stored" if await self._store.accept(command, planned, telemetry.carrier()) else "duplicate"
         span.set_attribute("kf.outcome", outcome)
         log.info("command.accepted", outcome=outcome, **facts, remark=planned.remark)
-
-    async def on_park(self, msg: Msg, reason: str) -> None:
-        """Copy a message that is no command to KF_DEAD, whole: no other store has it."""
-        letter = DeadLetter(service=SERVICE, subject=msg.subject, reason=reason, payload=payload_base64(msg))
-        await publish(
-            self._js,
-            subjects.subject(subjects.DEAD, SERVICE),
-            letter.encode(),
-            msg_id=f"{SERVICE}:outbound:{msg.metadata.sequence.stream}",
-            template=DEAD_TEMPLATE,
-        )
 
 
 def read(data: bytes) -> Command:

@@ -6,13 +6,14 @@ from typing import Any
 import structlog
 from kf_contracts import subjects
 from kf_contracts.events import DeadLetter, DeliveryChanged, DeliveryStatus
+from kf_runtime.bell import Bell
+from kf_runtime.dead_letter import bury
 from kf_runtime.nats import publish
 from kf_runtime.postgres import TRANSIENT
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
 
-from kf_sender.bell import first_of
-from kf_sender.intake import DEAD_TEMPLATE, SERVICE
+from kf_sender.intake import SERVICE
 from kf_sender.store import Change, Store
 
 DELIVERY_TEMPLATE = "kf.delivery.{open_kfid}"
@@ -26,18 +27,15 @@ log = structlog.get_logger()
 class Relay:
     """Every replica relays everything: the stream drops what it has, so none of them has to be the one."""
 
-    def __init__(self, store: Store, js: JetStreamContext, wake: asyncio.Event) -> None:
+    def __init__(self, store: Store, js: JetStreamContext, settled: Bell) -> None:
         self._store = store
         self._js = js
-        self._wake = wake
+        self._settled = settled
 
     async def run(self, stop: asyncio.Event) -> None:
         """Publish until `stop`, then what is left of this moment."""
         while not stop.is_set():
-            self._wake.clear()
-            pause = await self.publish_all()
-            if pause:
-                await first_of(self._wake, stop, pause)
+            await self._settled.wait(stop, await self.publish_all())
         await self.publish_all()
 
     async def publish_all(self) -> float:
@@ -75,14 +73,7 @@ class Relay:
             shape=shape_of(change, await self._store.part_sizes(change)),
             occurred_at=change.occurred_at,
         )
-        await publish(
-            self._js,
-            subjects.subject(subjects.DEAD, SERVICE),
-            letter.encode(),
-            msg_id=f"{SERVICE}:dead:{change.id}",
-            template=DEAD_TEMPLATE,
-            headers=change.carrier,
-        )
+        await bury(self._js, letter, key=f"dead:{change.id}", headers=change.carrier)
 
 
 def event_of(change: Change) -> DeliveryChanged:

@@ -22,3 +22,11 @@ class Bell:
             for task in waiting:
                 task.cancel()
         self._rung.clear()
+
+
+async def pause(stop: asyncio.Event, seconds: float) -> None:
+    """Return after `seconds`, or as soon as `stop` is set."""
+    try:
+        await asyncio.wait_for(stop.wait(), seconds)
+    except TimeoutError:
+        return
