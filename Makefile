@@ -58,6 +58,7 @@ proto: $(VENV)/.dev ## Regenerate the gRPC code from proto/
 
 docs: $(VENV)/.dev ## Regenerate the settings and troubleshooting pages from the code
 	$(BIN)/python docs/settings.py
+	$(BIN)/python docs/accounts.py
 	$(BIN)/python docs/troubleshooting.py
 
 lock: $(VENV)/.uv ## Resolve constraints.txt anew
@@ -74,6 +75,9 @@ images: ## Build every container image (BASE_IMAGE=, INDEX_URL=, TAG= change the
 
 images-test: $(VENV)/.runtime ## Build the images where there is no registry and hold the demo conversation with them
 	@$(BIN)/python deploy/docker/testing
+
+k8s-test: $(VENV)/.runtime ## Try the demo overlay on the cluster of KUBECONFIG (IMAGE_PREFIX=, TAG= name the images)
+	@TAG=$(TAG) $(BIN)/python deploy/k8s/testing
 
 sbom: ## Write what each image contains to dist/ (CycloneDX)
 	@mkdir -p dist
@@ -114,4 +118,4 @@ $(VENV)/checkov/.ready: $(VENV)/.uv deploy/k8s/lint/checkov-constraints.txt
 	@$(BIN)/uv pip install --quiet --python $(VENV)/checkov/bin/python -r deploy/k8s/lint/checkov-constraints.txt
 	@touch $@
 
-.PHONY: help run demo test prove-sender lint k8s-lint format proto docs lock images images-test sbom compose-env clean
+.PHONY: help run demo test prove-sender lint k8s-lint format proto docs lock images images-test k8s-test sbom compose-env clean
