@@ -1,6 +1,7 @@
 """The OpenAI-compatible endpoint, driven by the openai client that dialog uses."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import openai
 import pytest
@@ -86,6 +87,72 @@ async def test_it_can_hang_give_nothing_and_break_off(
     pieces = [chunk.choices[0].delta.content or "" async for chunk in stream]
     assert ANSWER.startswith("".join(pieces))
     assert len("".join(pieces)) < len(ANSWER)
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason", "content"),
+    [
+        ("content_filter", "content_filter", ""),
+        ("cut", "length", ANSWER[: len(ANSWER) // 2]),
+        ("reasoning", "stop", ANSWER),
+    ],
+)
+async def test_an_answer_can_be_filtered_cut_or_full_of_reasoning(
+    sim: SimulatorClient, client: openai.AsyncOpenAI, fault: str, reason: str, content: str
+) -> None:
+    await sim.control("PUT", "/control/model", fault=fault, times=1)
+    choice = (await client.chat.completions.create(model="m", messages=QUESTION)).choices[0]
+    assert choice.finish_reason == reason
+    text = choice.message.content or ""
+    assert text.rpartition("</think>")[2] == content
+    assert ("<think>" in text) is (fault == "reasoning")
+
+
+async def test_a_fault_hits_a_share_of_the_calls_the_same_way_each_time(
+    sim: SimulatorClient, client: openai.AsyncOpenAI
+) -> None:
+    async def outcomes() -> list[str | None]:
+        await sim.control("PUT", "/control/model", fault="empty", probability=0.5, seed=4)
+        calls = [await client.chat.completions.create(model="m", messages=QUESTION) for _ in range(12)]
+        return [call.choices[0].message.content for call in calls]
+
+    first = await outcomes()
+    assert set(first) == {"", ANSWER}
+    assert await outcomes() == first
+
+
+async def test_a_busy_model_says_when_to_come_back(sim: SimulatorClient, client: openai.AsyncOpenAI) -> None:
+    await sim.control("PUT", "/control/model", fault="429", retry_after_seconds=7)
+    with pytest.raises(openai.RateLimitError) as caught:
+        await client.chat.completions.create(model="m", messages=QUESTION)
+    assert caught.value.response.headers["retry-after"] == "7"
+
+
+async def test_offered_tools_are_called_whole_and_streamed(
+    sim: SimulatorClient, client: openai.AsyncOpenAI
+) -> None:
+    tools: Any = [{"type": "function", "function": {"name": "hand_over", "parameters": {}}}]
+    words: Any = [{"role": "user", "content": "转人工"}]
+    whole = (await client.chat.completions.create(model="m", messages=words, tools=tools)).choices[0]
+    assert whole.finish_reason == "tool_calls"
+    [call] = whole.message.tool_calls or []
+    assert call.type == "function"
+    assert call.function.name == "hand_over"
+    stream = await client.chat.completions.create(model="m", messages=words, tools=tools, stream=True)
+    deltas = [chunk.choices[0].delta.tool_calls async for chunk in stream if chunk.choices]
+    assert [call.function.name for delta in deltas for call in delta or [] if call.function] == ["hand_over"]
+    result = {"role": "tool", "tool_call_id": "call_0", "content": "已转接"}
+    after = [*words, whole.message.model_dump(exclude_none=True), result]
+    told = await client.chat.completions.create(model="m", messages=after, tools=tools)
+    assert told.choices[0].message.content == "已转接"
+
+
+async def test_a_scripted_reply_takes_the_place_of_an_answer(
+    sim: SimulatorClient, client: openai.AsyncOpenAI
+) -> None:
+    await sim.control("PUT", "/control/model", overrides=[{"when": ["退货"], "says": "好的，{passage}"}])
+    reply = await client.chat.completions.create(model="m", messages=QUESTION)
+    assert reply.choices[0].message.content == "好的，a"
 
 
 async def test_latency_delays_and_requests_are_remembered(

@@ -12,9 +12,15 @@ from kf_simulator import lexicon
 from kf_simulator.passages import Unit, read_units, spoken
 
 NOT_FOUND = "抱歉，知识库里没有相关内容，暂时无法回答这个问题。"
+NOT_FOUND_ENGLISH = "I am sorry, I could not find this in the knowledge base."
 _NOT_FOUND_PART = "关于“{}”，抱歉，知识库里没有相关内容。"
 _GREETING = "您好，请问有什么可以帮您？"
+_GREETING_ENGLISH = "Hello, how can I help you?"
 _THANKS = "不客气，还有问题随时告诉我。"
+_THANKS_ENGLISH = "You are welcome."
+_HAN = re.compile(r"[\u3400-\u9fff]")
+_CITES = re.compile(r"\[\[(?:id|编号|passage_id)\]\]", re.IGNORECASE)
+"""How a prompt shows that it wants the ids of the passages behind what is said."""
 # Questions foreign to the passages score below 0.15, paraphrases above 0.24.
 _THRESHOLD = 0.2
 # Prose mentions much in passing; an entry that asks the same question is the better answer.
@@ -51,8 +57,9 @@ class Turn:
 class _Library:
     """The units of one prompt, with the rarity of every term among them."""
 
-    def __init__(self, units: Sequence[Unit]) -> None:
-        self.units = units
+    def __init__(self, prompt: str) -> None:
+        self.units = units = read_units(prompt)
+        self.cites = bool(_CITES.search(prompt))
         counts = Counter(term for unit in units for term in unit.all_terms)
         size = max(len(units), 1)
         # A term in every passage still counts: with few passages, common means topical more often than empty.
@@ -72,11 +79,11 @@ class _Library:
 
 
 def answer(system: str, history: Sequence[Turn], question: str) -> str:
-    """The reply to the newest question; NOT_FOUND when no passage fits it."""
+    """The reply to the newest question; one that `is_not_found` knows when no passage fits it."""
     small_talk = _small_talk(question)
     if small_talk:
         return small_talk
-    library = _Library(read_units(system))
+    library = _Library(system)
     lines = [line.strip() for line in question.splitlines() if line.strip()]
     if len(lines) > 1:
         several = _answer_each(library, lines)
@@ -88,7 +95,19 @@ def answer(system: str, history: Sequence[Turn], question: str) -> str:
     if followed := _best_with_history(library, history, question):
         return _worded(library, followed, "\n".join([*_asked(history), question]))
     unit = _best(library, question)[1]
-    return _worded(library, unit, question) if unit else NOT_FOUND
+    if unit:
+        return _worded(library, unit, question)
+    return NOT_FOUND_ENGLISH if is_english(question) else NOT_FOUND
+
+
+def is_not_found(reply: str) -> bool:
+    """Whether a reply of `answer` says that it does not know."""
+    return reply in (NOT_FOUND, NOT_FOUND_ENGLISH)
+
+
+def is_english(text: str) -> bool:
+    """Whether a customer writes without a Chinese character."""
+    return not _HAN.search(text) and bool(re.search("[A-Za-z]", text))
 
 
 def _answer_each(library: _Library, lines: list[str]) -> str:
@@ -145,6 +164,11 @@ def _first(scored: tuple[float, Unit]) -> float:
 
 
 def _worded(library: _Library, unit: Unit, question: str) -> str:
+    said = _said(library, unit, question)
+    return f"{said} [[{unit.passage_id}]]" if library.cites else said
+
+
+def _said(library: _Library, unit: Unit, question: str) -> str:
     if unit.asks:
         return unit.text
     text = spoken(unit.text)
@@ -187,7 +211,9 @@ def _paragraphs(text: str) -> list[str]:
 def _small_talk(text: str) -> str:
     plain = lexicon.normalise(text).strip()
     if _IS_GREETING.fullmatch(plain):
-        return _GREETING
+        return _GREETING_ENGLISH if is_english(text) else _GREETING
+    if is_english(text) and _IS_THANKS.fullmatch(plain):
+        return _THANKS_ENGLISH
     return _THANKS if _IS_THANKS.fullmatch(plain) else ""
 
 
