@@ -32,6 +32,12 @@ def asked(desk: KfDesk, path: str) -> list[Any]:
     return [each.json for each in desk.asked if each.path == path]
 
 
+async def holders(hall: Office, command_id: str, status: str) -> tuple[str, str, str]:
+    """Whom the command's last event names."""
+    event = (await hall.until_delivered(command_id, status))[-1]
+    return event.kind, event.holder, event.servicer_userid
+
+
 def given_to(desk: KfDesk) -> list[tuple[int, str]]:
     return [(t["service_state"], t.get("servicer_userid", "")) for t in asked(desk, STATE_TRANS)]
 
@@ -39,7 +45,7 @@ def given_to(desk: KfDesk) -> list[tuple[int, str]]:
 async def test_a_serving_servicer_gets_the_session_and_the_customer_is_told(
     hall: Office, desk: KfDesk
 ) -> None:
-    desk.on(STATE_GET, state(1), state(3))
+    desk.on(STATE_GET, state(1), state(3) | {"servicer_userid": "lisi"})
     desk.on(SERVICERS, serving("zhangsan"))
     desk.on(STATE_TRANS, code("c-1"))
     hall.start()
@@ -51,6 +57,8 @@ async def test_a_serving_servicer_gets_the_session_and_the_customer_is_told(
     # From now on a human has the chat.
     await hall.until("c2", "parked")
     assert desk.calls == []
+    assert await holders(hall, "h1", "sent") == ("hand_over", "servicer", "zhangsan")
+    assert await holders(hall, "c2", "parked") == ("send_reply", "servicer", "lisi")
 
 
 async def test_sessions_go_to_who_has_fewest_and_then_round(hall: Office, desk: KfDesk) -> None:
@@ -82,6 +90,7 @@ async def test_who_cannot_take_it_is_passed_over_then_comes_the_pool(
     assert given_to(desk) == [(3, "a"), (3, "b"), (2, "")]
     [notice] = asked(desk, SEND_ON_EVENT)
     assert "排队" in notice["text"]["content"]
+    assert await holders(hall, "h1", "sent") == ("hand_over", "pool", "")
 
 
 async def test_when_nobody_can_take_it_the_customer_is_told_the_truth(hall: Office, desk: KfDesk) -> None:
@@ -91,6 +100,7 @@ async def test_when_nobody_can_take_it_the_customer_is_told_the_truth(hall: Offi
     await hall.publish(hand_over("h1", to_pool=False), command("c2"))
     await hall.until("c2", "sent")
     assert desk.texts("wmA") == ["抱歉，现在没有人工客服在线。您可以继续向我提问，或稍后再试。", "answer c2"]
+    assert await holders(hall, "h1", "sent") == ("hand_over", "assistant", "")
 
 
 async def test_a_spent_budget_still_has_the_handover_message(hall: Office, desk: KfDesk) -> None:
@@ -116,6 +126,7 @@ async def test_a_doubtful_notice_is_repeated_without_another_handover(hall: Offi
     assert given_to(desk) == [(3, "a")]
     first, again = asked(desk, SEND_ON_EVENT)
     assert first == again
+    assert await holders(hall, "h1", "sent") == ("hand_over", "servicer", "a")
 
 
 async def test_a_session_that_a_human_has_is_not_handed_over_again(hall: Office, desk: KfDesk) -> None:
@@ -136,6 +147,7 @@ async def test_an_end_says_farewell_with_its_code(hall: Office, desk: KfDesk) ->
     assert given_to(desk) == [(4, "")]
     [farewell] = asked(desk, SEND_ON_EVENT)
     assert (farewell["code"], farewell["text"]["content"]) == ("c-end", "再见")
+    assert await holders(hall, "e1", "sent") == ("end_session", "ended", "")
 
 
 async def test_95016_on_an_ended_session_is_success(hall: Office, desk: KfDesk) -> None:
@@ -152,4 +164,5 @@ async def test_a_session_is_never_ended_over_a_human(hall: Office, desk: KfDesk)
     await hall.publish(end_session("e1"))
     row = await hall.until("e1", "failed")
     assert "not ended over" in row["reason"]
+    assert await holders(hall, "e1", "failed") == ("end_session", "servicer", "")
     assert given_to(desk) == []

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from kf_contracts.events import DeliveryStatus
+from kf_contracts.events import DeliveryStatus, SessionHolder
 from kf_sender.relay import event_of, shape_of
 from kf_sender.store import Change
 
@@ -17,6 +17,9 @@ CHANGE = Change(
     parts_total=2,
     errcode=40058,
     reason="refused",
+    holder=SessionHolder.SERVICER,
+    servicer_userid="zhangsan",
+    kind="send_reply",
     occurred_at=datetime(2026, 1, 2, tzinfo=UTC),
     carrier={},
 )
@@ -26,7 +29,7 @@ def test_an_event_says_what_the_row_says() -> None:
     event = event_of(CHANGE)
     for name in (
         "open_kfid", "external_userid", "command_id", "turn_id", "status", "parts_sent", "parts_total",
-        "errcode", "reason", "occurred_at",
+        "errcode", "reason", "holder", "servicer_userid", "kind", "occurred_at",
     ):  # fmt: skip
         assert getattr(event, name) == getattr(CHANGE, name)
 

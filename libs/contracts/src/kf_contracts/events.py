@@ -109,10 +109,28 @@ class DeliveryStatus(StrEnum):
     EXPIRED = "expired"
 
 
+class SessionHolder(StrEnum):
+    """Who has a session, as a command found it (wecom-kf-api §6.3)."""
+
+    UNKNOWN = ""
+    """The command had no reason to ask."""
+    ASSISTANT = "assistant"
+    """State 0 or 1: the bot may speak."""
+    POOL = "pool"
+    SERVICER = "servicer"
+    ENDED = "ended"
+
+
 class DeliveryChanged(Payload):
-    """A command took a new status."""
+    """A command took a new status.
+
+    A `hand_over` that is SENT gave the session to its `holder`; ASSISTANT then means that nobody could take
+    it and the customer was told so. PARKED names who has the chat instead of us.
+    """
 
     command_id: str
+    kind: str = ""
+    """As in the command: send_reply, send_content, send_on_event, hand_over or end_session."""
     turn_id: str
     open_kfid: str
     external_userid: str = Field(repr=False)
@@ -122,6 +140,9 @@ class DeliveryChanged(Payload):
     errcode: int | None = None
     reason: str = ""
     """English, for operators; holds no message text."""
+    holder: SessionHolder = SessionHolder.UNKNOWN
+    servicer_userid: str = Field(default="", repr=False)
+    """With holder SERVICER."""
     occurred_at: AwareDatetime = Field(default_factory=_now)
 
 

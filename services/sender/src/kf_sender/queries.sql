@@ -72,6 +72,8 @@ SET status = CASE WHEN $4::text = 'sent' AND counted.sent < c.parts_total THEN '
     parts_sent = counted.sent,
     errcode = $5,
     reason = CASE WHEN $6 = '' THEN c.remark ELSE $6 END,
+    holder = CASE WHEN $7 = '' THEN c.holder ELSE $7 END,
+    servicer_userid = CASE WHEN $7 = '' THEN c.servicer_userid ELSE $8 END,
     changed_at = clock_timestamp()
 FROM (
     SELECT count(*) FILTER (WHERE status = 'sent') AS sent
@@ -86,7 +88,8 @@ WHERE open_kfid = $1 AND external_userid = $2 AND command_id = $3 AND status = '
 
 -- name: suspend_others
 -- Nothing of this customer's can be sent now: what waits behind the refused command shares its fate.
-UPDATE command SET status = $3, errcode = $4, reason = $5, changed_at = clock_timestamp()
+UPDATE command SET status = $3, errcode = $4, reason = $5, holder = $6, servicer_userid = $7,
+    changed_at = clock_timestamp()
 WHERE open_kfid = $1 AND external_userid = $2 AND status IN ('queued', 'sending', 'unknown')
 
 -- name: withdraw_offer
@@ -136,7 +139,7 @@ SELECT pause_all($1, $2, $3, $4, $5, $6)
 
 -- name: unpublished_changes
 SELECT d.id, d.open_kfid, d.external_userid, d.command_id, d.status, d.parts_sent, d.errcode, d.reason, d.occurred_at,
-    c.turn_id, c.parts_total, c.carrier
+    d.holder, d.servicer_userid, c.kind, c.turn_id, c.parts_total, c.carrier
 FROM delivery_change d JOIN command c USING (open_kfid, external_userid, command_id)
 WHERE d.published_at IS NULL
 ORDER BY d.id
@@ -162,6 +165,10 @@ LEFT JOIN LATERAL (
 ORDER BY open.sessions, s.given_at NULLS FIRST, wanted.servicer_userid
 
 -- name: keep_code
+WITH told AS (
+    UPDATE command SET holder = $7, servicer_userid = $8
+    WHERE open_kfid = $1 AND external_userid = $2 AND command_id = $3 AND $7 <> ''
+)
 UPDATE part SET code = $5, text = $6
 WHERE open_kfid = $1 AND external_userid = $2 AND command_id = $3 AND part_no = $4
 

@@ -80,6 +80,7 @@ def event_of(change: Change) -> DeliveryChanged:
     """A row as the event it stands for."""
     return DeliveryChanged(
         command_id=change.command_id,
+        kind=change.kind,
         turn_id=change.turn_id,
         open_kfid=change.open_kfid,
         external_userid=change.external_userid,
@@ -88,6 +89,8 @@ def event_of(change: Change) -> DeliveryChanged:
         parts_total=change.parts_total,
         errcode=change.errcode,
         reason=change.reason,
+        holder=change.holder,
+        servicer_userid=change.servicer_userid,
         occurred_at=change.occurred_at,
     )
 

@@ -1,12 +1,14 @@
 """Handover and end of a session: who gets it, what the customer is told, never away from a human."""
 
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 from kf_contracts.commands import EndSession, HandOver
+from kf_contracts.events import SessionHolder
 from kf_wecom.client import WecomClient
 from kf_wecom.content import Text
 from kf_wecom.errcodes import ErrorClass
 from kf_wecom.errors import ApiError, WecomError
+from kf_wecom.replies import ServiceState
 
 from kf_sender import verdict as judge
 from kf_sender.pacing import Pacing
@@ -17,6 +19,16 @@ from kf_sender.verdict import Action, Verdict
 _POOL, _HUMAN, _ENDED = 2, 3, 4
 _TRIED_MOST = 5
 """Servicers asked in one attempt."""
+
+
+@dataclass(frozen=True)
+class Given:
+    """Who has got a session, with the code and the words that tell the customer."""
+
+    holder: SessionHolder
+    code: str
+    notice: str = field(repr=False)
+    servicer_userid: str = field(default="", repr=False)
 
 
 class Sessions:
@@ -35,22 +47,22 @@ class Sessions:
         if code:
             return await self._notice(claimed, code, look_first=True)
         try:
-            state = (await self._states.service_state_get(**_chat(claimed))).service_state
-            if state in (_POOL, _HUMAN):
-                return _done("a human or the pool has the session already", look_first=True)
-            if state == _ENDED:
+            state = await self._states.service_state_get(**_chat(claimed))
+            if state.service_state in (_POOL, _HUMAN):
+                return _done("a human or the pool has the session already", look_first=True, state=state)
+            if state.service_state == _ENDED:
                 reason = "the session has ended: the handover waits until the customer speaks"
-                return replace(judge.NOT_TRIED, action=Action.HOLD, reason=reason)
-            found = await self._give_away(claimed, command)
+                held = replace(judge.NOT_TRIED, action=Action.HOLD, reason=reason)
+                return replace(held, holder=SessionHolder.ENDED)
+            given = await self._give_away(claimed, command)
         except WecomError as error:
             return judge.of_lookup(error, None, attempts=claimed.attempt, pacing=self._pacing)
-        if found is None:
+        if given is None:
             return await self._say_sorry(claimed, command)
-        code, notice = found
-        await self._store.keep_code(claimed, code, notice)
-        if not code:
+        await self._store.keep_code(claimed, given.code, given.notice, given.holder, given.servicer_userid)
+        if not given.code:
             return _done("handed over; WeCom gave no code for a notice", look_first=True)
-        return await self._notice(replace(claimed, text=notice), code, look_first=True)
+        return await self._notice(replace(claimed, text=given.notice), given.code, look_first=True)
 
     async def end(self, claimed: Claimed) -> Verdict:
         """End the session; one that has ended is a success, one that a human has is left alone."""
@@ -58,18 +70,17 @@ class Sessions:
         code = await self._store.code_of(claimed)
         try:
             if not code:
-                state = (await self._states.service_state_get(**_chat(claimed))).service_state
-                if state == _ENDED:
-                    return _done("the session had ended before", look_first=False)
-                if state in (_POOL, _HUMAN):
-                    reason = f"a human or the pool has the session (state {state}): not ended over them"
-                    return replace(judge.NOT_TRIED, action=Action.FAIL, reason=reason, look_first=True)
+                state = await self._states.service_state_get(**_chat(claimed))
+                if state.service_state == _ENDED:
+                    return _done("the session had ended before", look_first=False, state=state)
+                if state.service_state in (_POOL, _HUMAN):
+                    return _not_over_a_human(state)
                 code = await self._ended(claimed)
         except WecomError as error:
             return judge.of_lookup(error, None, attempts=claimed.attempt, pacing=self._pacing)
+        await self._store.keep_code(claimed, code, claimed.text, SessionHolder.ENDED)
         if not code or not command.farewell:
             return _done("ended", look_first=False)
-        await self._store.keep_code(claimed, code, claimed.text)
         return await self._notice(claimed, code, look_first=False)
 
     async def _ended(self, claimed: Claimed) -> str:
@@ -83,17 +94,17 @@ class Sessions:
                 raise
             return ""
 
-    async def _give_away(self, claimed: Claimed, command: HandOver) -> tuple[str, str] | None:
-        """The msg_code and the words that go with who has got the session; None when nobody could."""
+    async def _give_away(self, claimed: Claimed, command: HandOver) -> Given | None:
+        """Who has got the session; None when nobody could."""
         serving = [s.userid for s in await self._states.servicer_list(claimed.open_kfid) if s.is_serving]
         wanted = [u for u in serving if not command.servicer_userids or u in command.servicer_userids]
         for userid in (await self._store.least_busy(wanted))[:_TRIED_MOST]:
             code = await self._trans(claimed, _HUMAN, userid)
             if code is not None:
                 await self._store.session_given(claimed.open_kfid, claimed.external_userid, userid)
-                return code, fitting(command.notice)
+                return Given(SessionHolder.SERVICER, code, fitting(command.notice), userid)
         code = await self._trans(claimed, _POOL) if command.to_pool else None
-        return None if code is None else (code, fitting(command.waiting_notice))
+        return None if code is None else Given(SessionHolder.POOL, code, fitting(command.waiting_notice))
 
     async def _trans(self, claimed: Claimed, state: int, servicer_userid: str = "") -> str | None:
         """The code; None when this servicer, or the pool, cannot take the session."""
@@ -138,12 +149,23 @@ class Sessions:
             pause = self._pacing.backoff(claimed.attempt)
             again = replace(refused, action=Action.RETRY, pause_seconds=pause)
             return again if refused.action is Action.INSPECT else refused
-        return replace(judge.DELIVERED, reason="nobody could take the session: the customer was told so")
+        told = replace(judge.DELIVERED, reason="nobody could take the session: the customer was told so")
+        return replace(told, holder=SessionHolder.ASSISTANT)
 
 
 def _chat(claimed: Claimed) -> dict[str, str]:
     return {"open_kfid": claimed.open_kfid, "external_userid": claimed.external_userid}
 
 
-def _done(reason: str, *, look_first: bool) -> Verdict:
-    return replace(judge.DELIVERED, reason=reason, counted=False, look_first=look_first)
+def _done(reason: str, *, look_first: bool, state: ServiceState | None = None) -> Verdict:
+    done = replace(judge.DELIVERED, reason=reason, counted=False, look_first=look_first)
+    return _held(done, state) if state else done
+
+
+def _not_over_a_human(state: ServiceState) -> Verdict:
+    reason = f"a human or the pool has the session (state {state.service_state}): not ended over them"
+    return _held(replace(judge.NOT_TRIED, action=Action.FAIL, reason=reason, look_first=True), state)
+
+
+def _held(verdict: Verdict, state: ServiceState) -> Verdict:
+    return replace(verdict, holder=judge.holder_of(state), servicer_userid=state.servicer_userid)

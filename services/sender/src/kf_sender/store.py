@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from kf_contracts.commands import Command, SendOnEvent
-from kf_contracts.events import DeliveryStatus, SendReply
+from kf_contracts.events import DeliveryStatus, SendReply, SessionHolder
 from kf_runtime import postgres
 from kf_runtime.postgres import Pool
 from kf_wecom.content import TEXT_MAX_BYTES
@@ -93,7 +93,10 @@ class Change:
     parts_total: int
     errcode: int | None
     reason: str
+    holder: SessionHolder
+    servicer_userid: str = field(repr=False)
     occurred_at: datetime
+    kind: str
     carrier: dict[str, str]
 
 
@@ -198,10 +201,17 @@ class Store:
         """No servicer has the session any more."""
         await self._pool.execute(self._sql.session_over, open_kfid, external_userid)
 
-    async def keep_code(self, claimed: Claimed, code: str, text: str) -> None:
-        """What WeCom gave for a notice, and its words: they are known nowhere else."""
+    async def keep_code(
+        self,
+        claimed: Claimed,
+        code: str,
+        text: str,
+        holder: SessionHolder = SessionHolder.UNKNOWN,
+        servicer_userid: str = "",
+    ) -> None:
+        """What WeCom gave for a notice, its words, and who has the session now: known nowhere else."""
         command = (*claimed.customer, claimed.command_id, claimed.part_no)
-        await self._pool.execute(self._sql.keep_code, *command, code, text)
+        await self._pool.execute(self._sql.keep_code, *command, code, text, holder, servicer_userid)
 
     async def code_of(self, claimed: Claimed) -> str:
         """The code that an earlier attempt was given; empty without one."""
@@ -315,14 +325,18 @@ class Store:
         if claimed.was_under_way and status is DeliveryStatus.QUEUED:
             status = DeliveryStatus.UNKNOWN
         await connection.execute(
-            self._sql.settle_command, *command, status, verdict.errcode or None, verdict.reason
+            self._sql.settle_command,
+            *command,
+            status,
+            verdict.errcode or None,
+            verdict.reason,
+            verdict.holder,
+            verdict.servicer_userid,
         )
         if verdict.action in (Action.HOLD, Action.PARK):
             await connection.execute(self._sql.withdraw_offer, *command)
-            reason = verdict.reason
-            await connection.execute(
-                self._sql.suspend_others, *claimed.customer, status, verdict.errcode, reason
-            )
+            why = (verdict.errcode, verdict.reason, verdict.holder, verdict.servicer_userid)
+            await connection.execute(self._sql.suspend_others, *claimed.customer, status, *why)
 
     async def _settle_account(self, connection: Any, open_kfid: str, verdict: Verdict) -> Settled:
         p = self._pacing
@@ -346,7 +360,14 @@ class Store:
         """The oldest changes that KF_DELIVERY does not have yet, in order."""
         rows = await self._pool.fetch(self._sql.unpublished_changes, limit)
         return [
-            Change(**{**row, "status": DeliveryStatus(row["status"]), "carrier": json.loads(row["carrier"])})
+            Change(
+                **{
+                    **row,
+                    "status": DeliveryStatus(row["status"]),
+                    "holder": SessionHolder(row["holder"]),
+                    "carrier": json.loads(row["carrier"]),
+                }
+            )
             for row in rows
         ]
 

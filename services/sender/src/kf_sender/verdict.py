@@ -5,10 +5,11 @@ replicas to slow down.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
 
+from kf_contracts.events import SessionHolder
 from kf_runtime.logging import hashed
 from kf_wecom.errcodes import ErrorClass
 from kf_wecom.errors import AmbiguousError, ApiError, WecomError
@@ -93,6 +94,9 @@ class Verdict:
     """For alerts; the reason holds the English one."""
     look_first: bool | None = None
     """Whether service_state must be read before the next send; None: as before."""
+    holder: SessionHolder = SessionHolder.UNKNOWN
+    """Who has the session, where the attempt found out."""
+    servicer_userid: str = field(default="", repr=False)
 
 
 DELIVERED = Verdict(Action.DELIVERED, errcode=0, healthy=True, look_first=False)
@@ -152,14 +156,15 @@ def of_state(refusal: Verdict, state: ServiceState, *, mends: int, pacing: Pacin
 
     State 0 is RETRY with `mended`: the caller moves the session to 1 before the one more try.
     """
+    refusal = replace(refusal, holder=holder_of(state), servicer_userid=state.servicer_userid)
     match state.service_state:
         case 2:
             return replace(
                 refusal, action=Action.PARK, reason=_held_by("the waiting pool (state 2)"), look_first=True
             )
         case 3:
-            holder = f"servicer {hashed(state.servicer_userid)} (state 3)"
-            return replace(refusal, action=Action.PARK, reason=_held_by(holder), look_first=True)
+            name = f"servicer {hashed(state.servicer_userid)} (state 3)"
+            return replace(refusal, action=Action.PARK, reason=_held_by(name), look_first=True)
         case 4:
             reason = "the session has ended (state 4): held until the customer speaks"
             return replace(refusal, action=Action.HOLD, reason=reason, look_first=False)
@@ -171,6 +176,12 @@ def of_state(refusal: Verdict, state: ServiceState, *, mends: int, pacing: Pacin
         case _:
             pause = pacing.backoff(mends + 3)
             return replace(refusal, action=Action.RETRY, mended=True, pause_seconds=pause, look_first=False)
+
+
+def holder_of(state: ServiceState) -> SessionHolder:
+    """Who has a session in this state."""
+    holders = {2: SessionHolder.POOL, 3: SessionHolder.SERVICER, 4: SessionHolder.ENDED}
+    return holders.get(state.service_state, SessionHolder.ASSISTANT)
 
 
 def of_lookup(error: WecomError, refusal: Verdict | None, *, attempts: int, pacing: Pacing) -> Verdict:
