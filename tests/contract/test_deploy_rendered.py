@@ -79,7 +79,8 @@ def test_every_config_map_and_secret_key_exists(overlay: str) -> None:
     maps = {document["metadata"]["name"]: document["data"] for document in of_kind(overlay, "ConfigMap")}
     for where, container in containers(overlay):
         for source in container.get("envFrom", []):
-            assert source["configMapRef"]["name"] in maps, where
+            optional = source.get("secretRef", {}).get("optional")
+            assert optional or source["configMapRef"]["name"] in maps, where
         for variable in container.get("env", []):
             source = variable.get("valueFrom", {})
             if "configMapKeyRef" in source:

@@ -33,7 +33,7 @@ PORT_FIELD = {
     "sender": "kf_sender_health_port",
 }
 # Deliberately unlike the code's default, which is for one machine.
-CLUSTER_ONLY = {"KF_NATS_REPLICAS", "KF_DIALOG_KNOWLEDGE_TARGET"}
+CLUSTER_ONLY = {"KF_NATS_REPLICAS", "KF_DIALOG_KNOWLEDGE_TARGET", "KF_DIALOG_ACCOUNTS_FILE"}
 AES_KEY = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"
 
 every_service = pytest.mark.parametrize("service", SETTINGS)

@@ -159,7 +159,7 @@ async def test_each_customer_is_answered_in_the_order_of_the_questions(town: Tow
 
 
 async def test_two_accounts_search_their_own_collections(town: Town) -> None:
-    async with town.replica(KF_DIALOG_COLLECTIONS="wk2=saas", KF_DIALOG_DEFAULT_COLLECTION="shop"):
+    async with town.replica(KF_DIALOG_COLLECTIONS="wk2=saas,*=shop"):
         await town.say("wm1", "怎么开通发票功能呢请说明")
         await town.say("wm1", "怎么开通发票功能呢请说明", open_kfid="wk2")
         replies = await town.replied(2)

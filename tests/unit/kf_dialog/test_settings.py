@@ -8,8 +8,8 @@ REQUIRED: dict[str, Any] = {"database_url": "postgresql://x", "deepseek_api_key"
 
 
 def test_collections_are_read_by_account() -> None:
-    settings = Settings.model_validate({**REQUIRED, "kf_dialog_collections": "wkA=shop, wkB=saas,"})
-    assert settings.collections == {"wkA": "shop", "wkB": "saas"}
+    settings = Settings.model_validate({**REQUIRED, "kf_dialog_collections": "wkA=shop, wkB=saas,*=x,"})
+    assert settings.collections == {"wkA": "shop", "wkB": "saas", "*": "x"}
     assert Settings.model_validate(REQUIRED).collections == {}
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import AsyncExitStack
+from pathlib import Path
 
 from kf_contracts import streams
 from kf_contracts.events import DeadLetter
@@ -11,6 +12,7 @@ from kf_runtime import nats as kf_nats
 from kf_runtime.dead_letter import burying
 from nats.aio.client import Client
 
+from kf_dialog.accounts_file import Accounts, AccountsFileError
 from kf_dialog.answer import Answerer
 from kf_dialog.inbound import CONSUMER, Inbound
 from kf_dialog.knowledge import Knowledge
@@ -28,6 +30,7 @@ _FLUSH_SECONDS = 10.0
 
 async def serve(config: Settings, stop: asyncio.Event) -> None:
     """Run until `stop`, then finish what is in hand."""
+    accounts = open_accounts(config)
     async with AsyncExitStack() as stack:
         health = kf_grpc.Server(config.kf_dialog_health_host, config.kf_dialog_health_port)
         stack.push_async_callback(health.stop, 1.0)
@@ -43,10 +46,20 @@ async def serve(config: Settings, stop: asyncio.Event) -> None:
         await kf_nats.ensure_streams(client.jetstream(), streams.stream_configs(config.kf_nats_replicas))
         channel = kf_grpc.channel(config.kf_dialog_knowledge_target)
         stack.push_async_callback(channel.close)
-        knowledge = Knowledge(channel, config.collections, config.kf_dialog_default_collection)
+        knowledge = Knowledge(channel, accounts.collection)
         model = open_model(config)
         stack.push_async_callback(model.close)
-        await run(config, stop, health, store, client, knowledge, model)
+        await run(config, stop, health, accounts, store, client, knowledge, model)
+
+
+def open_accounts(config: Settings) -> Accounts:
+    """The accounts file; a broken one ends the process here, where no last good one can serve."""
+    path = Path(config.kf_dialog_accounts_file) if config.kf_dialog_accounts_file else None
+    try:
+        return Accounts(path, config.collections)
+    except AccountsFileError as error:
+        faults = [f"KF_DIALOG_ACCOUNTS_FILE {fault}" for fault in error.faults]
+        settings.stop("kf-dialog: cannot start / 服务无法启动", faults)
 
 
 async def open_store(config: Settings, stop: asyncio.Event) -> Store | None:
@@ -66,6 +79,7 @@ async def run(
     config: Settings,
     stop: asyncio.Event,
     health: kf_grpc.Server,
+    accounts: Accounts,
     store: Store,
     client: Client,
     knowledge: Knowledge,
@@ -91,6 +105,7 @@ async def run(
         # These two serve the turns in hand until the last one is stored and published.
         "listener": listener.run(schedule.drained),
         "relay": relay.run(schedule.drained),
+        "accounts": accounts.watch(stop),
         "readiness": lifecycle.watch_ready(health, checks, stop),
     }
     await lifecycle.supervise(stop, tasks, config.kf_dialog_drain_seconds + _FLUSH_SECONDS)

@@ -19,6 +19,78 @@ class Outcome(StrEnum):
     """The model failed and nothing else answers the question."""
     ASKED_FOR_TEXT = "asked_for_text"
     """The messages hold nothing that can be read."""
+    DECLINED = "declined"
+    """Nothing that was found supports an answer, and the customer was told so."""
+    ASKED_TO_CONFIRM = "asked_to_confirm"
+    """A tool that changes something waits for the customer's tap."""
+    MENU = "answered_from_menu"
+    """A tapped line of a menu has an answer of its own."""
+    HANDED_OVER = "handed_over"
+    ENDED = "ended"
+    """The customer is done; the session is ended."""
+    RATED = "rated"
+    """The customer answered the question about satisfaction."""
+
+    @property
+    def helped(self) -> bool | None:
+        """Whether the customer got what was asked for; None when that cannot be said."""
+        if self in (Outcome.APOLOGISED, Outcome.DECLINED):
+            return False
+        return True if self in (Outcome.ANSWERED, Outcome.FAQ, Outcome.MENU) else None
+
+
+class HandoverReason(StrEnum):
+    """Why people should take the chat."""
+
+    WISH = "wish"
+    """The customer asked for a human, in words or by a button."""
+    MODEL = "model"
+    """The model called for one."""
+    FAILURE = "failure"
+    """Several turns in a row did not help."""
+    KNOWLEDGE = "out_of_knowledge"
+    """The company has an answer, the knowledge has not."""
+    POLICY = "policy"
+    """The topic is reserved for people."""
+
+
+@dataclass(frozen=True)
+class Handover:
+    """The wish to give the chat to a human."""
+
+    reason: HandoverReason
+    summary: str = ""
+    """For the servicer: what the customer wants and what was said; empty: the last turns are taken."""
+    topic: str = ""
+    """The reserved topic, where that is the reason."""
+
+
+@dataclass(frozen=True)
+class MenuLine:
+    """A line that a customer may tap; a tap comes back as a text with `id` as its menu_id."""
+
+    title: str
+    id: str = ""
+    url: str = ""
+    """Opens a page instead."""
+
+
+@dataclass(frozen=True)
+class Menu:
+    """Lines to tap, sent after the text of an answer; at most ten."""
+
+    head: str
+    lines: tuple[MenuLine, ...]
+    tail: str = ""
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What older turns of a conversation said, in short."""
+
+    text: str
+    position: int
+    """Of the newest turn that it covers; later ones are in the history."""
 
 
 @dataclass(frozen=True)
@@ -52,12 +124,20 @@ class Question:
         return str(self.item.get("msgtype", ""))
 
     @cached_property
+    def body(self) -> models.MessageBody | None:
+        """The parsed body; None for kinds that nobody knows."""
+        item = models.parse_item(self.item)
+        return item.body if isinstance(item, models.Message) else None
+
+    @property
     def text(self) -> str:
         """What the customer wrote or tapped; empty for everything that is not text."""
-        item = models.parse_item(self.item)
-        if isinstance(item, models.Message) and isinstance(item.body, models.TextBody):
-            return item.body.content.strip()
-        return ""
+        return self.body.content.strip() if isinstance(self.body, models.TextBody) else ""
+
+    @property
+    def menu_id(self) -> str:
+        """Of the line that the customer tapped; empty for what was typed."""
+        return self.body.menu_id if isinstance(self.body, models.TextBody) else ""
 
 
 @dataclass(frozen=True)
@@ -66,6 +146,16 @@ class Exchange:
 
     question: str
     reply: str
+    position: int = 0
+    """Grows with every turn of the conversation."""
+
+
+@dataclass(frozen=True)
+class Visit:
+    """How the customer came into the chat."""
+
+    scene: str = ""
+    scene_param: str = ""
 
 
 @dataclass(frozen=True)
@@ -79,23 +169,43 @@ class Work:
     questions: tuple[Question, ...]
     """Unanswered messages, oldest first, at least one."""
     history: tuple[Exchange, ...]
-    """Earlier turns, oldest first."""
+    """Earlier turns that `memory` does not cover, oldest first."""
+    memory: Memory | None = None
+    """The summary of what came before `history`."""
+    visit: Visit = Visit()
+    unhelpful: int = 0
+    """Turns in a row, up to now, that did not help the customer."""
+    kept: dict[str, Any] | None = None
+    """What the last turn kept for this one (`Answer.kept`)."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """A reply ready for the customer, and how it came about."""
+    """What a turn decides: a reply, and what else happens; stored whole or not at all."""
 
     question: str
     """The customer's messages as one text, as later turns remember it."""
     text: str
+    """May be empty when the chat is handed over or ended: that has words of its own."""
     outcome: Outcome
     model: str = ""
     input_tokens: int = 0
     output_tokens: int = 0
     passage_ids: tuple[str, ...] = ()
+    """The passages that the answer rests on."""
     search_seconds: float = 0.0
     model_seconds: float = 0.0
+    cost: float = 0.0
+    """Of all model calls of the turn, in the account's currency."""
+    menu: Menu | None = None
+    handover: Handover | None = None
+    end_session: bool = False
+    gap: str = ""
+    """The question that the knowledge does not cover, as somebody should read it; empty: none."""
+    memory: Memory | None = None
+    """A newer summary of older turns; none: it stays as it is."""
+    kept: dict[str, Any] | None = None
+    """JSON for the next turn alone, such as the tool call that waits for the customer's consent."""
 
 
 @dataclass(frozen=True)

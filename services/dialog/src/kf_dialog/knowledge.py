@@ -1,6 +1,7 @@
 """Asks the knowledge service over gRPC: deadlines, patience with a restart, passages as our own values."""
 
 import asyncio
+from collections.abc import Callable
 from time import monotonic
 from typing import Any
 
@@ -28,11 +29,11 @@ _PASSAGES_MORE, _PASSAGES_MOST = 2, 15
 class Knowledge:
     """The knowledge service as a turn needs it."""
 
-    def __init__(self, channel: grpc.aio.Channel, collections: dict[str, str], default: str) -> None:
-        """collections: by open_kfid; `default` is for the others."""
+    def __init__(self, channel: grpc.aio.Channel, collection_of: Callable[[str], str]) -> None:
+        """collection_of: the collection of an open_kfid, as of now."""
         self._stub: Any = knowledge_pb2_grpc.KnowledgeServiceStub(channel)
         self._health: Any = health_pb2_grpc.HealthStub(channel)
-        self._collections, self._default = collections, default
+        self._collection_of = collection_of
 
     async def answers(self) -> bool:
         """True when the service says that it is ready."""
@@ -45,7 +46,7 @@ class Knowledge:
         Only what the service calls answerable counts: the merely nearest passages invite made-up answers.
         """
         started = monotonic()
-        collection = self._collections.get(open_kfid, self._default)
+        collection = self._collection_of(open_kfid)
         replies = await asyncio.gather(*(self._search(collection, query) for query in queries))
         limit = min(_PASSAGES + _PASSAGES_MORE * (len(queries) - 1), _PASSAGES_MOST)
         answered = [reply for reply in replies if reply is not None]

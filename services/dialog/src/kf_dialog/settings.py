@@ -6,7 +6,7 @@ from typing import Self
 from kf_runtime.settings import NATS_URL_REMEDY, POSTGRES_URL_REMEDY, NatsUrl, PostgresUrl, ServiceSettings
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-_PAIR = re.compile(r"([0-9A-Za-z_-]{1,64})=([0-9A-Za-z_-]{1,64})")
+_PAIR = re.compile(r"(\*|[0-9A-Za-z_-]{1,64})=([0-9A-Za-z_-]{1,64})")
 
 
 class Settings(ServiceSettings):
@@ -43,13 +43,13 @@ class Settings(ServiceSettings):
     )
     kf_dialog_collections: str = Field(
         default="",
-        description="Collection of each account: wkA=shop,wkB=saas. Accounts not named use the default.",
-        json_schema_extra={"remedy": "Use open_kfid=collection, separated by commas: wkA=shop,wkB=saas."},
+        description="Collections of accounts that the accounts file gives none: wkA=shop,wkB=saas,*=default.",
+        json_schema_extra={"remedy": "Use open_kfid=collection, separated by commas; * is for all others."},
     )
-    kf_dialog_default_collection: str = Field(
-        default="default",
-        pattern=r"^[0-9A-Za-z_-]{1,64}$",
-        description="Collection of the accounts that KF_DIALOG_COLLECTIONS does not name.",
+    kf_dialog_accounts_file: str = Field(
+        default="",
+        description="YAML file that describes each account (docs/accounts.md); empty: safe defaults for all. "
+        "A changed file is taken over without a restart.",
     )
     kf_dialog_merge_ms: int = Field(
         default=1500,
@@ -102,5 +102,5 @@ class Settings(ServiceSettings):
 
     @property
     def collections(self) -> dict[str, str]:
-        """Collection by open_kfid, as KF_DIALOG_COLLECTIONS names them."""
+        """Collection by open_kfid (`*` for the others), as KF_DIALOG_COLLECTIONS names them."""
         return dict(part.strip().split("=") for part in self.kf_dialog_collections.split(",") if part.strip())
