@@ -11,9 +11,10 @@ from functools import lru_cache
 from struct import pack
 from typing import Any
 
+from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import Event, ReadableSpan
-from opentelemetry.trace import Link, SpanContext
+from opentelemetry.trace import INVALID_SPAN_CONTEXT, Link, SpanContext
 
 _LENGTHS = tuple(bytes([number]) for number in range(128))
 _HAS_IS_REMOTE, _IS_REMOTE = 0x100, 0x200
@@ -38,9 +39,16 @@ def chunk(tag: bytes, payload: bytes) -> bytes:
     return tag + varint(len(payload)) + payload
 
 
-@lru_cache(maxsize=1024)
-def _key(name: str) -> bytes:
-    return chunk(b"\x0a", name.encode())
+# Most attributes of a process repeat: the cache keeps those, and ids for as long as their trace is worked on.
+@lru_cache(maxsize=8192, typed=True)
+def _scalar(name: str, value: str | bool | int | float) -> bytes:
+    return chunk(b"\x0a", name.encode()) + chunk(b"\x12", _any_value(value))
+
+
+def _key_value(name: str, value: Any) -> bytes:
+    if isinstance(value, str | int | float):
+        return _scalar(name, value)
+    return chunk(b"\x0a", name.encode()) + chunk(b"\x12", _any_value(value))
 
 
 def _any_value(value: Any) -> bytes:
@@ -64,17 +72,15 @@ def _any_value(value: Any) -> bytes:
 def _attributes(tag: bytes, attributes: Mapping[str, Any] | None) -> bytes:
     if not attributes:
         return b""
-    return b"".join(
-        chunk(tag, _key(name) + chunk(b"\x12", _any_value(value))) for name, value in attributes.items()
-    )
+    # The SDK's mapping takes a lock for each look-up; a copy takes it once.
+    plain = attributes.copy() if isinstance(attributes, BoundedAttributes) else attributes
+    return b"".join([chunk(tag, _key_value(name, value)) for name, value in plain.items()])
 
 
 def _ids(context: SpanContext) -> bytes:
     trace_id, span_id = context.trace_id.to_bytes(16, "big"), context.span_id.to_bytes(8, "big")
-    state = context.trace_state.to_header()
-    return (
-        b"\x0a\x10" + trace_id + b"\x12\x08" + span_id + (chunk(b"\x1a", state.encode()) if state else b"")
-    )
+    state = chunk(b"\x1a", context.trace_state.to_header().encode()) if context.trace_state else b""
+    return b"\x0a\x10" + trace_id + b"\x12\x08" + span_id + state
 
 
 def _event(event: Event, raised: str) -> bytes:
@@ -106,11 +112,13 @@ def _status(span: ReadableSpan, raised: str) -> bytes:
 
 def encode_span(span: ReadableSpan) -> bytes:
     """One ended span as a message `Span`."""
-    kinds = [str((e.attributes or {}).get("exception.type", "")) for e in span.events if e.name == "exception"]
+    kinds = [
+        str((e.attributes or {}).get("exception.type", "")) for e in span.events if e.name == "exception"
+    ]
     parent = span.parent
     return b"".join(
         (
-            _ids(span.get_span_context()),
+            _ids(span.get_span_context() or INVALID_SPAN_CONTEXT),
             b"\x22\x08" + parent.span_id.to_bytes(8, "big") if parent else b"",
             chunk(b"\x2a", span.name.encode()),
             b"\x30" + _LENGTHS[span.kind.value + 1],

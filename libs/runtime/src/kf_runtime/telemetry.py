@@ -1,20 +1,29 @@
-"""OpenTelemetry, set up once per process: traces by OTLP, W3C trace context only, no polling noise."""
+"""OpenTelemetry, set up once per process: OTLP out, W3C trace context only, no polling noise."""
 
 import os
-from collections.abc import Mapping, Sequence
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
 
-from opentelemetry import propagate, trace
+from opentelemetry import metrics, propagate, trace
 from opentelemetry.context import Context
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import Event, ReadableSpan, TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
+from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON, Decision, ParentBased, Sampler, SamplingResult
-from opentelemetry.trace import Link, SpanKind, Status, TraceState
+from opentelemetry.trace import Link, SpanKind, TraceState
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from opentelemetry.util.types import AttributeValue
 from typing_extensions import override
 
+from kf_runtime import otlp
+from kf_runtime.span_export import SpanShipper
+from kf_runtime.span_journal import Journal
+
 VERSION = "0.1.0"
+_METRICS_SHUTDOWN_MS = 3000.0
 
 
 class DropOrphanClientSpans(Sampler):
@@ -40,77 +49,71 @@ class DropOrphanClientSpans(Sampler):
         return "DropOrphanClientSpans"
 
 
-class WithoutExceptionText(SpanExporter):
-    """Passes spans on without what exceptions said: PostgreSQL's words quote rows, others quote values.
+class Telemetry:
+    """What `setup` installed; shut it down before the process ends."""
 
-    The type of the exception stays, as the event's exception.type and as the description of the status.
-    """
+    def __init__(self, tracers: TracerProvider, meters: MeterProvider, close: Callable[[], None]) -> None:
+        self.tracers, self.meters = tracers, meters
+        self._close = close
 
-    def __init__(self, exporter: SpanExporter) -> None:
-        self._exporter = exporter
-
-    @override
-    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        return self._exporter.export([_quiet(span) for span in spans])
-
-    @override
     def shutdown(self) -> None:
-        self._exporter.shutdown()
-
-    @override
-    def force_flush(self, timeout_millis: int = 30000) -> bool:
-        return self._exporter.force_flush(timeout_millis)
-
-
-def _quiet(span: ReadableSpan) -> ReadableSpan:
-    raised = [event for event in span.events if event.name == "exception"]
-    kinds = [str((event.attributes or {}).get("exception.type", "")) for event in raised]
-    if not kinds:
-        return span
-    events = [
-        Event(e.name, {"exception.type": kinds[0]}, e.timestamp) if e.name == "exception" else e
-        for e in span.events
-    ]
-    return ReadableSpan(
-        name=span.name,
-        context=span.get_span_context(),
-        parent=span.parent,
-        resource=span.resource,
-        attributes=span.attributes,
-        events=events,
-        links=span.links,
-        kind=span.kind,
-        status=Status(span.status.status_code, kinds[-1] if span.status.description else None),
-        start_time=span.start_time,
-        end_time=span.end_time,
-        instrumentation_scope=span.instrumentation_scope,
-    )
+        """Send what waits, if that takes no more than some seconds."""
+        self.tracers.shutdown()
+        self.meters.shutdown(timeout_millis=_METRICS_SHUTDOWN_MS)
+        self._close()
 
 
-def setup(service: str) -> TracerProvider:
-    """Install the tracer provider; spans leave only when OTEL_EXPORTER_OTLP_ENDPOINT is set.
+def setup(service: str) -> Telemetry:
+    """Install tracer and meter provider; nothing leaves unless OTEL_EXPORTER_OTLP_ENDPOINT is set.
 
     Baggage is never sent: it would reach third parties. Call `shutdown()` of what is returned before exit.
     """
     propagate.set_global_textmap(TraceContextTextMapPropagator())
+    instance = {"service.instance.id": f"{socket.gethostname()}-{os.getpid()}"}
     resource = Resource.create(
-        {"service.name": f"kf-{service}", "service.namespace": "kefu", "service.version": VERSION}
+        {"service.name": f"kf-{service}", "service.namespace": "kefu", "service.version": VERSION, **instance}
     )
-    provider = TracerProvider(resource=resource, sampler=ParentBased(DropOrphanClientSpans()))
-    if os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT"):
-        provider.add_span_processor(BatchSpanProcessor(WithoutExceptionText(_exporter())))
-    trace.set_tracer_provider(provider)
-    return provider
+    tracers = TracerProvider(
+        resource=resource, sampler=ParentBased(DropOrphanClientSpans()), shutdown_on_exit=False
+    )
+    close: Callable[[], None] = _nothing
+    if otlp.is_wanted("TRACES"):
+        sender = otlp.span_sender()
+        tracers.add_span_processor(_shipper(sender.send, resource))
+        close = sender.close
+    readers = [PeriodicExportingMetricReader(otlp.metric_exporter())] if otlp.is_wanted("METRICS") else []
+    meters = MeterProvider(readers, resource, shutdown_on_exit=False)
+    trace.set_tracer_provider(tracers)
+    metrics.set_meter_provider(meters)
+    return Telemetry(tracers, meters, close)
 
 
-def _exporter() -> SpanExporter:
-    if os.environ.get("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc").startswith("http"):
-        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter as HttpExporter
+def _nothing() -> None:
+    return
 
-        return HttpExporter()
-    from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter as GrpcExporter
 
-    return GrpcExporter()
+def _shipper(send: Callable[[bytes], bool], resource: Resource) -> SpanShipper:
+    """By OTEL_BSP_* as the SDK reads them, and KF_SPANS_DIR."""
+    folder = os.environ.get("KF_SPANS_DIR", "")
+    return SpanShipper(
+        send,
+        resource,
+        partial(Journal, Path(folder)) if folder else None,
+        delay=_number("OTEL_BSP_SCHEDULE_DELAY", 5000) / 1000,
+        batch=_number("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", 512),
+        most=_number("OTEL_BSP_MAX_QUEUE_SIZE", 16_384),
+    )
+
+
+def _number(name: str, default: int) -> int:
+    """A whole number of the environment; anything else counts as not set, as in the SDK."""
+    text = os.environ.get(name, "")
+    return int(text) if text.isascii() and text.isdecimal() and int(text) else default
+
+
+def captures_content() -> bool:
+    """Whether prompts and answers may stand in spans: never unless the operator says so."""
+    return os.environ.get("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", "").lower() == "true"
 
 
 def carrier() -> dict[str, str]:

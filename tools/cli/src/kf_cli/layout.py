@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import httpx
+
 from kf_cli import embedded
 from kf_cli.children import Program
 from kf_cli.config import Part, clean_environment
@@ -158,6 +160,22 @@ def isolated(data: DataDir, settings: Mapping[str, str], replicas: Mapping[str, 
     )
 
 
+async def simulated_collections(layout: Layout) -> dict[str, str]:
+    """open_kfid of each simulated account that has a sample → its collection.
+
+    Raises:
+        httpx.HTTPError: the simulator does not answer.
+    """
+    async with httpx.AsyncClient(trust_env=False) as client:
+        reply = await client.get(f"{layout.simulator_url}/control/accounts")
+    reply.raise_for_status()
+    return {
+        account["open_kfid"]: SAMPLE_ACCOUNTS[account["name"]]
+        for account in reply.json()
+        if account["name"] in SAMPLE_ACCOUNTS
+    }
+
+
 def program(layout: Layout, name: str, collections: Mapping[str, str]) -> Program:
     """How to run one process; `collections`: open_kfid of each simulated account → what it answers from."""
     service = kind(name)
@@ -179,7 +197,11 @@ def program(layout: Layout, name: str, collections: Mapping[str, str]) -> Progra
 def environment(layout: Layout, name: str, collections: Mapping[str, str]) -> dict[str, str]:
     """The environment of one of our own programs."""
     service = kind(name)
-    own = {_PORT_FIELDS[service].upper(): str(layout.port(name)), "KF_LOG_DIR": str(layout.logs)}
+    own = {
+        _PORT_FIELDS[service].upper(): str(layout.port(name)),
+        "KF_LOG_DIR": str(layout.logs),
+        "KF_SPANS_DIR": str(layout.data / "spans"),
+    }
     tracing = {} if Part.TRACES in layout.real else _tracing(layout)
     parts = {
         "gateway": {"HOST": layout.gateway_host},
