@@ -139,3 +139,13 @@ async def test_consuming_goes_on_after_the_server_was_killed(nats_url: str, nats
     assert recorder.seen[-1] == "after"
     assert "before" in recorder.seen
     await js._nc.close()
+
+
+async def test_a_connection_whose_server_died_is_closed_without_an_error(
+    nats_url: str, nats_server: Child
+) -> None:
+    client = await kf_nats.connect(nats_url, "test")
+    nats_server.kill()
+    await client.publish("anything", b"into a dead socket")
+    await kf_nats.close(client)
+    assert client.is_closed

@@ -1,13 +1,15 @@
 """The access token shared through a real nats-server."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from typing import Protocol
 
 import nats
 import pytest
 from kf_cli.embedded import Child
+from kf_runtime import nats as kf_nats
 from kf_wecom.errors import ApiError
 from kf_wecom.replies import GrantedToken
 from kf_wecom.token import SharedToken
@@ -39,23 +41,29 @@ def gettoken() -> Gettoken:
 
 
 @pytest.fixture
-async def bucket(nats_url: str) -> AsyncIterator[Callable[[], "asyncio.Future[KeyValue]"]]:
-    """Opens the bucket over a connection of its own at each call, as a replica would."""
+async def bucket(nats_url: str) -> AsyncIterator["Opener"]:
+    """Opens the bucket over a connection of its own at each call, as a replica would.
+
+    seconds: when NATS counts as down. A busy machine can leave a living server silent for one.
+    """
     async with AsyncExitStack() as stack:
 
-        async def open_bucket() -> KeyValue:
+        async def open_bucket(seconds: float) -> KeyValue:
             client = await nats.connect(nats_url, max_reconnect_attempts=-1, reconnect_time_wait=0.1)
-            stack.push_async_callback(client.close)
-            return await client.jetstream(timeout=1).create_key_value(KeyValueConfig(bucket=BUCKET))
+            stack.push_async_callback(kf_nats.close, client)
+            return await client.jetstream(timeout=seconds).create_key_value(KeyValueConfig(bucket=BUCKET))
 
-        yield lambda: asyncio.ensure_future(open_bucket())
+        yield lambda seconds=10.0: asyncio.ensure_future(open_bucket(seconds))
 
 
 def replica(bucket: KeyValue, gettoken: Gettoken, secret: str = "TopSecret") -> SharedToken:
     return SharedToken(gettoken, bucket=bucket, corp_id="wwCorp", secret=secret)
 
 
-Opener = Callable[[], "asyncio.Future[KeyValue]"]
+class Opener(Protocol):
+    """What the fixture `bucket` gives."""
+
+    def __call__(self, seconds: float = ...) -> "asyncio.Future[KeyValue]": ...
 
 
 async def test_replicas_that_race_cause_one_gettoken(bucket: Opener, gettoken: Gettoken) -> None:
@@ -138,7 +146,7 @@ async def test_a_deleted_record_is_fetched_anew(bucket: Opener, gettoken: Gettok
 async def test_without_nats_a_replica_goes_on_alone_and_comes_back(
     bucket: Opener, gettoken: Gettoken, nats_server: Child
 ) -> None:
-    one, two = replica(await bucket(), gettoken), replica(await bucket(), gettoken)
+    one, two = replica(await bucket(1.0), gettoken), replica(await bucket(1.0), gettoken)
     assert await one.get() == "PlainToken1"
     nats_server.stop()
     assert await one.get() == "PlainToken1"

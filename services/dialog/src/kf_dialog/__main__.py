@@ -42,7 +42,7 @@ async def serve(config: Settings, stop: asyncio.Event) -> None:
         client = await kf_nats.connect_unless(stop, config.nats_url, "kf-dialog")
         if client is None:
             return
-        stack.push_async_callback(client.close)
+        stack.push_async_callback(kf_nats.close, client)
         await kf_nats.ensure_streams(client.jetstream(), streams.stream_configs(config.kf_nats_replicas))
         channel = kf_grpc.channel(config.kf_dialog_knowledge_target)
         stack.push_async_callback(channel.close)
