@@ -125,7 +125,7 @@ async def connect_unless(stop: asyncio.Event, url: str, name: str) -> Client | N
 
 
 async def close(client: Client) -> None:
-    """Close the connection, whatever state it is in: a service that stops while NATS is away still exits 0."""
+    """Close the connection, in any state: a service that stops while NATS is away still exits 0."""
     # What was published into a dead socket goes out at last, fails again, and the client raises that.
     with suppress(OSError, NatsError):
         await client.close()

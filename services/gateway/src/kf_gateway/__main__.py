@@ -93,7 +93,7 @@ async def pull(
     client = await nats.connect_unless(stop, settings.nats_url, "kf-gateway")
     if client is None:
         return
-    connections.push_async_callback(kf_nats.close, client)
+    connections.push_async_callback(nats.close, client)
     js = client.jetstream()
     buckets = await _prepared(js, settings.kf_nats_replicas, stop)
     if buckets is None:

@@ -40,7 +40,7 @@ async def serve(config: Settings, pacing: Pacing, stop: asyncio.Event) -> None:
         client = await nats.connect_unless(stop, config.nats_url, "kf-sender")
         if client is None:
             return
-        stack.push_async_callback(kf_nats.close, client)
+        stack.push_async_callback(nats.close, client)
         pool = await open_ledger(config)
         stack.push_async_callback(pool.close)
         js = client.jetstream()
