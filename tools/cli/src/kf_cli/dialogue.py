@@ -76,12 +76,12 @@ async def _answered(simulator: Simulator, chat: Chat, step: Step, last_msgid: st
     lines: list[Line] = []
     while monotonic() < deadline:
         lines += await simulator.transcript(chat, lines[-1].number if lines else -1, wait=True)
-        if not faults(step.answer, _replies(lines, last_msgid)):
+        if not faults(step.answer, replies(lines, last_msgid)):
             return True
     return False
 
 
-def _replies(lines: Sequence[Line], after_msgid: str, before_msgid: str = "") -> list[str]:
+def replies(lines: Sequence[Line], after_msgid: str, before_msgid: str = "") -> list[str]:
     """Our texts behind one message of the customer, up to another one."""
     found: list[str] = []
     behind = False
@@ -99,15 +99,15 @@ def judge_answers(outcome: Outcome) -> list[str]:
     found = []
     firsts = [msgids[0] for msgids in outcome.msgids[1:]] + [""]
     for step, msgids, following in zip(outcome.conversation.steps, outcome.msgids, firsts, strict=False):
-        wrong = faults(step.answer, _replies(outcome.lines, msgids[-1], following))
+        wrong = faults(step.answer, replies(outcome.lines, msgids[-1], following))
         found += [f"{step.says[-1]}: {fault}" for fault in wrong]
     if len(outcome.msgids) < len(outcome.conversation.steps):
         found.append("the conversation was broken off: no right answer came in time")
-    replies = [line for line in outcome.lines if line.direction == "app"]
+    ours = [line for line in outcome.lines if line.direction == "app"]
     steps = zip(outcome.conversation.steps, outcome.msgids, strict=False)
-    if len(replies) > sum(step.answer.parts[1] for step, _ in steps):
+    if len(ours) > sum(step.answer.parts[1] for step, _ in steps):
         found.append("there are more answers than questions")
-    if any(line.failed for line in replies):
+    if any(line.failed for line in ours):
         found.append("a message failed after it was sent")
     return found
 

@@ -1,5 +1,6 @@
 """The simulator's control API as the demo and the end-to-end tests use it."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,6 +8,14 @@ import httpx
 
 _SECONDS = 30.0
 _LONG_POLL_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A line of a menu that a customer may tap."""
+
+    id: str
+    title: str
 
 
 @dataclass(frozen=True)
@@ -18,7 +27,9 @@ class Line:
     msgid: str
     msgtype: str
     text: str
+    """Of a menu: everything that can be read on it."""
     failed: bool
+    menu: tuple[Choice, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -67,6 +78,15 @@ class Simulator:
         line = await self._call("POST", f"{chat.path}/messages", {"msgtype": msgtype, "body": body})
         return str(line["msgid"])
 
+    async def tap(self, chat: Chat, choice: Choice) -> str:
+        """The customer taps a line of a menu; returns the msgid."""
+        body = {"text": choice.title, "menu_id": choice.id}
+        return str((await self._call("POST", f"{chat.path}/messages", body))["msgid"])
+
+    async def state(self, chat: Chat) -> int:
+        """service_state of the chat."""
+        return int((await self._call("GET", f"{chat.path}/transcript"))["state"]["service_state"])
+
     async def transcript(self, chat: Chat, after: int = -1, *, wait: bool = False) -> list[Line]:
         """The lines behind number `after`; with `wait` it lasts up to five seconds until there is one."""
         seconds = _LONG_POLL_SECONDS if wait else 0
@@ -89,8 +109,10 @@ class Simulator:
 
 
 def _line(entry: dict[str, Any]) -> Line:
-    body = entry["body"]
-    text = str(body.get("content", "")) if isinstance(body, dict) else ""
+    body = entry["body"] if isinstance(entry["body"], dict) else {}
+    menu = tuple(_choices(body))
+    shown = [body.get("head_content", ""), *(choice.title for choice in menu), body.get("tail_content", "")]
+    text = str(body.get("content", "")) or "\n".join(filter(None, shown))
     return Line(
         number=entry["number"],
         direction=entry["direction"],
@@ -98,4 +120,12 @@ def _line(entry: dict[str, Any]) -> Line:
         msgtype=entry["msgtype"],
         text=text or f"[{entry['msgtype']}]",
         failed=entry["fail_type"] is not None,
+        menu=menu,
     )
+
+
+def _choices(body: dict[str, Any]) -> Iterator[Choice]:
+    """The lines of a msgmenu, in order; those that open something instead have no id."""
+    for item in body.get("list", []):
+        content = item.get(item.get("type"), {})
+        yield Choice(str(content.get("id", "")), str(content.get("content", "")))

@@ -1,0 +1,1 @@
+"""Scripted conversations that score the dialog, whatever model answers: `kf eval`."""
