@@ -25,6 +25,8 @@ class SendOnEvent(_Addressed):
     code: str = Field(repr=False, min_length=1)
     text: str = Field(repr=False, min_length=1)
     """What does not fit into 2048 bytes is cut at a sentence."""
+    menu: dict[str, Any] = Field(default_factory=dict, repr=False)
+    """Sent instead of the text where it is well formed: the fields of a menu, as in SendContent."""
     expires_at: AwareDatetime
     """The event's send_time and 20 s, or 48 h for a msg_code of the pool or a servicer."""
 
@@ -66,6 +68,8 @@ class EndSession(_Addressed):
 
     kind: Literal["end_session"] = "end_session"
     farewell: str = Field("", repr=False)
+    menu: dict[str, Any] = Field(default_factory=dict, repr=False)
+    """Sent instead of the farewell, as in SendOnEvent."""
 
 
 Command = SendReply | SendContent | SendOnEvent | HandOver | EndSession
