@@ -3,6 +3,7 @@
 import json
 import sqlite3
 from asyncio import to_thread
+from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -40,16 +41,18 @@ class Api:
 
     async def list_traces(self, request: Request) -> Response:
         """Summaries, newest first; `next` is the value of `before` for the page after this one."""
+        await self._writer.fresh()
         revision = f'"{self._writer.revision}"'
         if request.headers.get("if-none-match") == revision:
             return Response(status_code=304)
         wanted = read_filter(request)
         rows = await to_thread(self._store.list_traces, wanted)
         following = str(rows[-1]["start_ns"]) if len(rows) == wanted.limit else None
-        traces = [_summary(row) for row in rows]
-        codes = explain(code for trace in traces for code in trace["errcodes"])
-        body = {"traces": traces, "next": following, "errcodes": codes}
-        return JSONResponse(body, headers={"ETag": revision, "Cache-Control": "no-cache"})
+        body = {"next": following, "errcodes": _explained(rows)}
+        # The rows are JSON already: parsing them would take longer than all the rest.
+        whole = f'{{"traces":{_joined(rows)},{json.dumps(body, ensure_ascii=False)[1:]}'
+        headers = {"ETag": revision, "Cache-Control": "no-cache"}
+        return Response(whole, media_type="application/json", headers=headers)
 
     async def get_trace(self, request: Request) -> Response:
         """Every span of one trace, and the summaries of the traces linked with it."""
@@ -61,7 +64,7 @@ class Api:
         body = {
             "trace_id": trace_id,
             "spans": [_span(row) for row in spans],
-            "related": [_summary(row) for row in related],
+            "related": json.loads(_joined(related)),
             "errcodes": explain(code for row in spans for code in _errcodes(json.loads(row["attributes"]))),
         }
         return JSONResponse(body, headers={"Cache-Control": "no-cache"})
@@ -134,26 +137,14 @@ def _number(request: Request, name: str, default: int, most: int) -> int:
     return min(int(text), most)
 
 
-def _summary(row: sqlite3.Row) -> dict[str, Any]:
-    # Looking a column up by name in each of 10,000 rows takes longer than all the rest.
-    column = dict(zip(row.keys(), row, strict=True))
-    return {
-        "trace_id": column["trace_id"],
-        "name": column["root_name"],
-        "service": column["root_service"],
-        "services": json.loads(column["services"]),
-        "start_ns": column["start_ns"],
-        "end_ns": column["end_ns"],
-        "duration_ms": (column["end_ns"] - column["start_ns"]) / 1e6,
-        "span_count": column["span_count"],
-        "error": column["error_count"] > 0,
-        "error_count": column["error_count"],
-        "error_message": column["error_message"],
-        "account": column["account"],
-        "msgids": json.loads(column["msgids"]),
-        "outcome": column["outcome"],
-        "errcodes": json.loads(column["errcodes"]),
-    }
+def _joined(rows: Sequence[sqlite3.Row]) -> str:
+    # A trace that has just arrived may have no row yet.
+    return f"[{','.join([row['row'] for row in rows if row['row']])}]"
+
+
+def _explained(rows: Sequence[sqlite3.Row]) -> dict[str, Any]:
+    found = {row["errcodes"] for row in rows if row["errcodes"] != "[]"}
+    return explain(code for codes in found for code in json.loads(codes))
 
 
 def _errcodes(attributes: dict[str, Any]) -> list[Any]:

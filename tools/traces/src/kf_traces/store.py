@@ -15,7 +15,7 @@ from kf_traces.search import TraceFilter, like_patterns, read_words
 from kf_traces.span import Span, is_indexed, terms
 
 _SQL = files("kf_traces") / "sql"
-_MIGRATIONS = ("0001_traces.sql", "0002_journeys.sql")
+_MIGRATIONS = ("0001_traces.sql", "0002_journeys.sql", "0003_list_rows.sql")
 _DROP_STEP = 100
 
 
@@ -114,6 +114,16 @@ class Store:
         for query, parameters in facts(span):
             self._writer.execute(_QUERIES[query], {"trace": trace, **parameters})
 
+    def refresh(self, limit: int = 500) -> bool:
+        """Make the list's rows of some changed traces anew; True when there are more."""
+        with self._undone_on_error():
+            self._writer.execute("BEGIN IMMEDIATE")
+            (traces,) = self._writer.execute(_QUERIES["some_stale"], (limit,)).fetchone()
+            self._writer.execute(_QUERIES["refresh_rows"], {"traces": traces})
+            self._writer.execute(_QUERIES["forget_stale"], {"traces": traces})
+            self._writer.execute("COMMIT")
+        return bool(self._writer.execute(_QUERIES["is_stale"]).fetchone()[0])
+
     def _drop_beyond_size(self) -> None:
         if self.used_bytes() <= self.max_bytes:
             return
@@ -142,7 +152,7 @@ class Store:
             return connection.execute(_QUERIES[query], parameters).fetchall()
 
     def list_traces(self, wanted: TraceFilter) -> list[sqlite3.Row]:
-        """Summaries of matching traces, newest first.
+        """Rows of matching traces as they were last refreshed, newest first.
 
         A word that equals an id or an indexed value matches exactly; any other word is looked for everywhere.
         """
@@ -173,7 +183,7 @@ class Store:
         return self._read("trace_spans", (trace_id,))
 
     def related_traces(self, trace_id: str) -> list[sqlite3.Row]:
-        """Summaries of the traces that this one links to, or that link to it."""
+        """Rows of the traces that this one links to, or that link to it."""
         return self._read("related_traces", {"trace_id": trace_id})
 
     def spans_with(self, key: str, value: str, limit: int) -> list[sqlite3.Row]:

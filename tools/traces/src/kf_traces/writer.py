@@ -1,7 +1,8 @@
-"""The writer: gathers spans from all receivers and commits them in batches on one thread."""
+"""The writer: gathers spans from all receivers, commits them in batches and keeps the list's rows fresh."""
 
 import asyncio
 import logging
+import sqlite3
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +13,7 @@ from kf_traces.store import Store
 _log = logging.getLogger(__name__)
 
 MAX_PENDING_SPANS = 50_000
+_FRESH_SECONDS = 2.0
 
 
 class OverloadedError(Exception):
@@ -41,6 +43,8 @@ class Writer:
         self._next = _Batch()
         self._arrived = asyncio.Event()
         self._closing = False
+        self._stale, self._readers = True, 0
+        self._freshened = asyncio.Condition()
         # Changes with every write, and with a restart.
         self.revision = time.time_ns()
 
@@ -58,15 +62,42 @@ class Writer:
         """Forget every trace."""
         await asyncio.get_running_loop().run_in_executor(self._thread, self._store.clear)
         self.revision += 1
+        self._arrived.set()
 
     async def run(self) -> None:
         """Write batches until close() was called and nothing waits."""
         while not self._closing or self._next.spans:
-            await self._arrived.wait()
+            if not self._stale:
+                await self._arrived.wait()
             self._arrived.clear()
             batch, self._next = self._next, _Batch()
             await self._write(batch)
+            # Rows wait for a quiet moment, unless somebody reads them.
+            if self._stale and not self._closing and (self._readers or not self._next.spans):
+                await self._refresh()
         self._thread.shutdown()
+
+    async def fresh(self) -> None:
+        """Return when the list's rows tell of every span submitted before, or after two seconds."""
+        self._readers += 1
+        try:
+            async with asyncio.timeout(_FRESH_SECONDS), self._freshened:
+                await self._freshened.wait_for(lambda: not self._stale)
+        except TimeoutError:
+            return
+        finally:
+            self._readers -= 1
+
+    async def _refresh(self) -> None:
+        try:
+            self._stale = await asyncio.get_running_loop().run_in_executor(self._thread, self._store.refresh)
+        except sqlite3.Error as error:
+            # A full disk: the rows stay as they are until the next batch.
+            _log.error("could not refresh the list: %s", error)
+            self._stale = False
+        self.revision += 1
+        async with self._freshened:
+            self._freshened.notify_all()
 
     async def _write(self, batch: _Batch) -> None:
         if not batch.spans:
@@ -81,7 +112,7 @@ class Writer:
             # Marks the exception as seen even when every exporter has given up waiting.
             batch.done.exception()
             return
-        self.revision += 1
+        self._stale = True
         batch.done.set_result(None)
 
     def close(self) -> None:

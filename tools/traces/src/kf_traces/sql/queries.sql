@@ -56,14 +56,40 @@ DELETE FROM commands;
 DELETE FROM sends;
 DELETE FROM trace_services;
 DELETE FROM spans;
+DELETE FROM stale;
 DELETE FROM traces;
 DELETE FROM resources;
 
 -- name: is_known_value
 SELECT EXISTS (SELECT 1 FROM terms WHERE value = :value) OR EXISTS (SELECT 1 FROM traces WHERE trace_id = :value);
 
+-- name: some_stale
+SELECT json_group_array(trace) FROM (SELECT trace FROM stale ORDER BY trace DESC LIMIT ?);
+
+-- name: refresh_rows
+-- A turn may answer messages of other traces, and its commands are sent in its own: their rows change too.
+WITH changed AS (SELECT value AS trace FROM json_each(:traces))
+UPDATE traces SET (row, errcodes, account, unanswered) =
+  (SELECT f.row, f.errcodes, f.account, f.unanswered FROM fresh_rows f WHERE f.id = traces.id)
+WHERE id IN (
+  SELECT trace FROM changed
+  UNION
+  SELECT m.trace FROM changed s JOIN turns u ON u.trace = s.trace JOIN messages m ON m.msgid = u.msgid
+  UNION
+  SELECT m.trace FROM changed s JOIN commands c ON c.trace = s.trace JOIN turns u ON u.turn_id = c.turn_id
+    JOIN messages m ON m.msgid = u.msgid
+  UNION
+  SELECT m.trace FROM changed s JOIN sends d ON d.trace = s.trace JOIN commands c ON c.command_id = d.command_id
+    JOIN turns u ON u.turn_id = c.turn_id JOIN messages m ON m.msgid = u.msgid);
+
+-- name: forget_stale
+DELETE FROM stale WHERE trace IN (SELECT value FROM json_each(:traces));
+
+-- name: is_stale
+SELECT EXISTS (SELECT 1 FROM stale);
+
 -- name: list_traces
-SELECT t.* FROM summaries t
+SELECT t.trace_id, t.start_ns, t.row, t.errcodes FROM traces t
 WHERE t.start_ns < :before
   AND t.end_ns - t.start_ns >= :min_ns
   AND (:status IS NULL OR (:status = 'error') = (t.error_count > 0))
@@ -71,8 +97,7 @@ WHERE t.start_ns < :before
        OR EXISTS (SELECT 1 FROM trace_services s WHERE s.trace = t.id AND s.service = :service))
   AND (:account IS NULL
        OR EXISTS (SELECT 1 FROM terms WHERE terms.value = :account AND terms.trace = t.id AND +terms.key = 'kf.open_kfid'))
-  AND (NOT :unanswered
-       OR EXISTS (SELECT 1 FROM message_ends e WHERE e.trace = t.id AND e.outcome <> 'delivered'))
+  AND (NOT :unanswered OR t.unanswered)
   AND NOT EXISTS (
     SELECT 1 FROM json_each(:values) word
     WHERE t.trace_id <> word.value
@@ -108,7 +133,7 @@ WHERE t.trace_id = ?
 ORDER BY s.start_ns, s.id;
 
 -- name: related_traces
-SELECT t.* FROM summaries t
+SELECT t.trace_id, t.start_ns, t.row, t.errcodes FROM traces t
 WHERE t.trace_id <> :trace_id AND (
   t.id IN (SELECT trace FROM links WHERE linked_trace_id = :trace_id)
   OR t.trace_id IN (SELECT l.linked_trace_id FROM links l JOIN traces o ON o.id = l.trace WHERE o.trace_id = :trace_id))
