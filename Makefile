@@ -33,6 +33,10 @@ test: $(VENV)/.dev ## Set up and run all tests
 prove-sender: $(VENV)/.dev ## Flood three senders, with faults and kills, before the judge (about seven minutes)
 	@KF_SENDER_PROOF=full $(BIN)/python -m pytest -q -s tests/integration/kf_sender/test_proof.py
 
+chaos: $(VENV)/.dev ## Kill, freeze and spoil everything while customers write (KF_CHAOS=short or long, KF_CHAOS_SEEDS=1,2)
+	@KF_CHAOS=$${KF_CHAOS:-short} KF_CHAOS_SEEDS=$${KF_CHAOS_SEEDS:-1,2,3,4,5} \
+	  $(BIN)/python -m pytest -q -s tests/e2e/test_chaos.py
+
 lint: $(VENV)/.dev ## Check format, style, types, module borders and the proto files
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -118,4 +122,4 @@ $(VENV)/checkov/.ready: $(VENV)/.uv deploy/k8s/lint/checkov-constraints.txt
 	@$(BIN)/uv pip install --quiet --python $(VENV)/checkov/bin/python -r deploy/k8s/lint/checkov-constraints.txt
 	@touch $@
 
-.PHONY: help run demo test prove-sender lint k8s-lint format proto docs lock images images-test k8s-test sbom compose-env clean
+.PHONY: help run demo test prove-sender chaos lint k8s-lint format proto docs lock images images-test k8s-test sbom compose-env clean
