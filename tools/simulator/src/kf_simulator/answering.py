@@ -31,6 +31,7 @@ _ENOUGH_TO_GO_BY = 0.8
 _SHORT_TERMS = 6.0
 _HISTORY_TURNS = 2
 _PROSE_CHARACTERS = 160
+_NAME_WEIGHT = 4
 _IS_GREETING = re.compile(
     r"(你好|您好|在吗|在么|有人吗|hi|hello|哈喽|嗨|早上好|下午好|晚上好|客服)[\W_]*(呀|啊|吗)?[\W_]*"
 )
@@ -181,6 +182,10 @@ def _excerpt(library: _Library, text: str, question: str) -> str:
     """The paragraph that fits best, with the whole of a list; of a long one the best sentences."""
     terms = lexicon.topics(question)
     rarity = {term: library.rarity.get(term, library.unknown) for term in terms}
+
+    for term in terms:
+        # E05 or X2 names what is asked about better than all the words around it.
+        terms[term] *= _NAME_WEIGHT if any(map(str.isdigit, term)) else 1
 
     def fit(piece: str) -> float:
         return lexicon.overlap(terms, lexicon.vocabulary(piece), rarity)

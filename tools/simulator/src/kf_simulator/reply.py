@@ -59,7 +59,8 @@ def obeyed(override: Override, messages: Sequence[Json]) -> Reply:
     system = text_of(messages, "system")
     units = read_units(f"{system}\n{text_of(messages, 'tool')}")
     first = units[0].passage_id if units else ""
-    text = override.says.replace("{system}", system).replace("{passage}", first)
+    says = override.says if first else override.says.replace("[[{passage}]]", "").rstrip()
+    text = says.replace("{system}", system).replace("{passage}", first)
     # Nobody obeys for ever: with the tool's result in hand it only talks.
     calls = [] if messages[-1]["role"] == "tool" else override.calls
     return Reply(text, tuple(Call(call.name, call.arguments) for call in calls))

@@ -45,6 +45,8 @@ class Expected(_Checked):
     """Of the reply."""
     handed: bool = False
     """The chat is a person's or in the pool afterwards."""
+    stays_open: bool = False
+    """The session is not ended."""
 
 
 class Step(_Checked):
@@ -104,6 +106,8 @@ class Case(_Checked):
 
     id: str = Field(pattern="^[a-z0-9-]+$")
     about: About
+    group: str = ""
+    """A finer category for the report."""
     account: str
     """Collection of the sample that the account answers from: shop or saas."""
     steps: list[Step] = Field(min_length=1)
@@ -118,6 +122,11 @@ class Case(_Checked):
     servicers_online: bool = True
     hijack: list[Hijack] = []
 
+    @property
+    def category(self) -> str:
+        """Its line of the report."""
+        return self.group or self.about
+
 
 class Suite(_Checked):
     """A file of cases."""
@@ -125,6 +134,16 @@ class Suite(_Checked):
     never: Words = []
     """What no reply of any case may hold."""
     cases: list[Case]
+
+
+def citing(suite: Suite) -> Suite:
+    """The same cases against a model that also cites a real passage for what it was made to say."""
+    cases = []
+    for case in suite.cases:
+        hijack = [one.model_copy(update={"says": f"{one.says} [[{{passage}}]]"}) for one in case.hijack]
+        told = {"id": f"{case.id}-citing", "group": f"{case.category}, citing", "hijack": hijack}
+        cases.append(case.model_copy(update=told))
+    return suite.model_copy(update={"cases": cases})
 
 
 def load(paths: Iterable[Path]) -> Suite:

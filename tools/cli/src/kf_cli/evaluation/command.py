@@ -14,7 +14,7 @@ from rich.console import Console
 from kf_cli import config, logview
 from kf_cli.config import Part
 from kf_cli.datadir import DataDir
-from kf_cli.evaluation.case import CaseFileError, Suite, load
+from kf_cli.evaluation.case import CaseFileError, Suite, citing, load
 from kf_cli.evaluation.report import Report
 from kf_cli.evaluation.run import Runner
 from kf_cli.knowledge_base import connect, find_sources
@@ -191,9 +191,11 @@ class _Evaluation:
                 at_once=_REAL_AT_ONCE if real else _SIMULATED_AT_ONCE,
                 seconds=_REAL_SECONDS if real else _SIMULATED_SECONDS,
             )
-            with self._console.status(f"{len(suite.cases)} conversations ..."):
-                outcomes = await runner.run(suite)
-            untriggered = await runner.untriggered(suite) if self._hostile and not real else []
+            outcomes, untriggered = [], []
+            for round_ in (suite, citing(suite)) if self._hostile and not real else (suite,):
+                with self._console.status(f"{len(round_.cases)} conversations ..."):
+                    outcomes += await runner.run(round_)
+                untriggered += await runner.untriggered(round_)
             judge = await simulator.judge()
         kept = {case.id for case in suite.cases}
         self.report = Report(

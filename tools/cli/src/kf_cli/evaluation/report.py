@@ -29,9 +29,9 @@ class Report:
     def rates(self) -> dict[str, tuple[int, int]]:
         """(passed, cases) of each category, then the two that all cases are measured by."""
         found: dict[str, tuple[int, int]] = {}
-        for outcome in sorted(self.outcomes, key=lambda one: one.case.about):
-            passed, cases = found.get(outcome.case.about, (0, 0))
-            found[outcome.case.about] = (passed + outcome.passed, cases + 1)
+        for outcome in sorted(self.outcomes, key=lambda one: one.case.category):
+            passed, cases = found.get(outcome.case.category, (0, 0))
+            found[outcome.case.category] = (passed + outcome.passed, cases + 1)
         answers = sum(outcome.answers for outcome in self.outcomes)
         found["answered exactly once"] = (sum(o.answered_once for o in self.outcomes), answers)
         replies = sum(len(outcome.replies) for outcome in self.outcomes)
@@ -66,7 +66,7 @@ class Report:
             "cases": [
                 {
                     "id": outcome.case.id,
-                    "about": outcome.case.about,
+                    "about": outcome.case.category,
                     "faults": outcome.faults,
                     "transcript": outcome.transcript,
                 }
@@ -91,7 +91,7 @@ class Report:
         for outcome in self.outcomes:
             if outcome.passed:
                 continue
-            lines.append(f"\n[bold red]✗ {outcome.case.id}[/] [dim]{outcome.case.about}[/]")
+            lines.append(f"\n[bold red]✗ {outcome.case.id}[/] [dim]{outcome.case.category}[/]")
             lines += [f"  - {plain(fault)}" for fault in outcome.faults]
             lines += [f"    [dim]{plain(' '.join(line.split()))[:300]}[/]" for line in outcome.transcript]
         return lines

@@ -21,7 +21,7 @@ _REFUSES = re.compile(
 _HAN = re.compile(r"[\u3400-\u9fff]")
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3})")
 _MOST_HAN = 0.2
-_POOL, _HUMAN = 2, 3
+_POOL, _HUMAN, _ENDED = 2, 3, 4
 
 
 @dataclass
@@ -67,6 +67,8 @@ def reply_faults(expected: Expected, parts: Sequence[str], state: int) -> list[s
         found.append(f"the answer is not in {expected.language}")
     if expected.handed and state not in (_POOL, _HUMAN):
         found.append("nobody was given the chat")
+    if expected.stays_open and state == _ENDED:
+        found.append("the session was ended")
     return found
 
 
