@@ -9,7 +9,7 @@ from kf_contracts.events import MessageReceived, SendReply
 from kf_dialog.conversation import Answer, Claim, Commit, Outcome, Turn, Work
 from kf_dialog.store import Store, Timing
 
-QUICK = Timing(merge=0.0, join=10.0, lease=30.0)
+QUICK = Timing(join=10.0, lease=30.0)
 
 
 @pytest.fixture
@@ -33,8 +33,8 @@ def event(msgid: str, customer: str = "wm1") -> MessageReceived:
     )
 
 
-async def say(store: Store, msgid: str, customer: str = "wm1") -> bool:
-    return await store.record(event(msgid, customer), {}, "new", "")
+async def say(store: Store, msgid: str, customer: str = "wm1", quiet: float = 0.0) -> bool:
+    return await store.record(event(msgid, customer), {}, "new", "", quiet) is not None
 
 
 async def claimed(store: Store) -> tuple[Claim, Work]:
@@ -56,7 +56,7 @@ async def commit(
         in_reply_to=tuple(q.msgid for q in work.questions),
         text="答",
     )
-    return await store.commit(claim, Turn(turn_id, work, answer, {}), command, accept_newer=accept_newer)
+    return await store.commit(claim, Turn(turn_id, work, answer, {}, (command,)), accept_newer=accept_newer)
 
 
 async def pending(store: Store) -> list[str]:
@@ -109,7 +109,7 @@ async def test_past_the_limit_the_newer_message_is_left_to_the_next_turn(store: 
 
 
 async def test_the_holder_of_an_older_token_cannot_commit_or_settle(database_url: str) -> None:
-    store = await Store.open(database_url, Timing(merge=0.0, join=10.0, lease=0.0))
+    store = await Store.open(database_url, Timing(join=10.0, lease=0.0))
     await say(store, "a")
     old, work = await claimed(store)
     await asyncio.sleep(0.01)
@@ -147,13 +147,13 @@ async def test_a_recall_makes_the_turn_stale_and_an_answered_message_stays(store
 
 
 async def test_a_burst_is_due_after_a_quiet_period_but_never_later_than_the_limit(database_url: str) -> None:
-    store = await Store.open(database_url, Timing(merge=5.0, join=7.0, lease=30.0))
-    await say(store, "a")
+    store = await Store.open(database_url, Timing(join=7.0, lease=30.0))
+    await say(store, "a", quiet=5.0)
     due = await store.next_due()
     assert due is not None
     assert 4.0 < due <= 5.0
     await asyncio.sleep(2.5)
-    await say(store, "b")
+    await say(store, "b", quiet=5.0)
     due = await store.next_due()
     assert due is not None
     assert due <= 4.6

@@ -12,9 +12,14 @@ from kf_runtime import nats as kf_nats
 from kf_runtime.dead_letter import burying
 from nats.aio.client import Client
 
+from kf_dialog import delivery as outcomes
+from kf_dialog import inbound as inbox
 from kf_dialog.accounts_file import Accounts, AccountsFileError
 from kf_dialog.answer import Answerer
-from kf_dialog.inbound import CONSUMER, Inbound
+from kf_dialog.company import CompanyTools
+from kf_dialog.delivery import Delivery
+from kf_dialog.endpoints import Endpoints
+from kf_dialog.inbound import Inbound
 from kf_dialog.knowledge import Knowledge
 from kf_dialog.listener import Listener
 from kf_dialog.model import Model
@@ -23,9 +28,13 @@ from kf_dialog.schedule import Schedule
 from kf_dialog.settings import Settings
 from kf_dialog.store import Store, Timing
 from kf_dialog.turn import TurnWorker
+from kf_dialog.vigil import Vigil
+from kf_dialog.welcome import Welcome
 
 _FLUSH_SECONDS = 10.0
 """What the drain may take beyond the turns: releasing leases, publishing the last replies."""
+_HURRY_SHARE = 0.7
+"""Of the deadline: who has waited so long while all turns are taken gets a short answer."""
 
 
 async def serve(config: Settings, stop: asyncio.Event) -> None:
@@ -47,9 +56,11 @@ async def serve(config: Settings, stop: asyncio.Event) -> None:
         channel = kf_grpc.channel(config.kf_dialog_knowledge_target)
         stack.push_async_callback(channel.close)
         knowledge = Knowledge(channel, accounts.collection)
-        model = open_model(config)
-        stack.push_async_callback(model.close)
-        await run(config, stop, health, accounts, store, client, knowledge, model)
+        endpoints = await stack.enter_async_context(Endpoints(open_model(config)))
+        company = await stack.enter_async_context(CompanyTools())
+        patience = config.kf_dialog_model_timeout_seconds
+        answerer = Answerer(accounts, knowledge, endpoints, company, patience)
+        await run(config, stop, health, accounts, store, client, knowledge, answerer)
 
 
 def open_accounts(config: Settings) -> Accounts:
@@ -83,24 +94,29 @@ async def run(
     store: Store,
     client: Client,
     knowledge: Knowledge,
-    model: Model,
+    answerer: Answerer,
 ) -> None:
     """The service's loops over what it was given."""
     js = client.jetstream()
     relay = Relay(store, js)
+    welcome = Welcome(js, accounts.of)
+    delivery = Delivery(store, store.records, accounts, relay.bell)
+    inbound = Inbound(store, welcome, config.kf_dialog_merge_ms / 1000)
     schedule = Schedule(
         store,
-        TurnWorker(store, Answerer(knowledge, model), relay.bell),
+        TurnWorker(store, answerer, accounts, relay.bell),
         capacity=config.kf_dialog_turn_workers,
         lease_seconds=config.kf_dialog_lease_seconds,
         drain_seconds=config.kf_dialog_drain_seconds,
+        hurry_seconds=accounts.document.defaults.limits.deadline_seconds * _HURRY_SHARE,
     )
     listener = Listener(config.database_url.get_secret_value(), schedule.hear, schedule.bell.ring)
+    bury = burying(js, "dialog", DeadLetter)
     checks = {"nats": connected(client), "postgres": store.answers, "knowledge": knowledge.answers}
     tasks = {
-        "inbox": kf_nats.consume(
-            js, CONSUMER, Inbound(store), stop=stop, on_park=burying(js, "dialog", DeadLetter)
-        ),
+        "inbox": kf_nats.consume(js, inbox.CONSUMER, inbound, stop=stop, on_park=bury),
+        "delivery": kf_nats.consume(js, outcomes.CONSUMER, delivery, stop=stop, on_park=bury),
+        "vigil": Vigil(store.records, accounts).run(stop),
         "turns": schedule.run(stop),
         # These two serve the turns in hand until the last one is stored and published.
         "listener": listener.run(schedule.drained),
@@ -117,9 +133,8 @@ async def serve_until_signal(config: Settings) -> None:
 
 
 def timing(config: Settings) -> Timing:
-    """The rules of merging and leases, in seconds."""
+    """The rules of joining and leases, in seconds."""
     return Timing(
-        merge=config.kf_dialog_merge_ms / 1000,
         join=config.kf_dialog_join_seconds,
         lease=config.kf_dialog_lease_seconds,
     )

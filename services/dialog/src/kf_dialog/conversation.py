@@ -6,6 +6,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any
 
+from kf_contracts.commands import Command
 from kf_wecom import models
 
 
@@ -44,14 +45,16 @@ class HandoverReason(StrEnum):
 
     WISH = "wish"
     """The customer asked for a human, in words or by a button."""
-    MODEL = "model"
-    """The model called for one."""
-    FAILURE = "failure"
-    """Several turns in a row did not help."""
+    ANGER = "anger"
+    """The customer is angry, threatens or complains."""
+    FAILURE = "repeated_failure"
+    """Several turns in a row did not help, or the customer says so."""
+    POLICY = "reserved_topic"
+    """The account reserves the topic for people."""
     KNOWLEDGE = "out_of_knowledge"
     """The company has an answer, the knowledge has not."""
-    POLICY = "policy"
-    """The topic is reserved for people."""
+    MODEL = "model"
+    """The model called for one."""
 
 
 @dataclass(frozen=True)
@@ -173,6 +176,8 @@ class Work:
     memory: Memory | None = None
     """The summary of what came before `history`."""
     visit: Visit = Visit()
+    waited: float = 0.0
+    """Seconds since the oldest of `questions` arrived."""
     unhelpful: int = 0
     """Turns in a row, up to now, that did not help the customer."""
     kept: dict[str, Any] | None = None
@@ -209,6 +214,16 @@ class Answer:
 
 
 @dataclass(frozen=True)
+class Rating:
+    """A tapped answer to the question about satisfaction."""
+
+    msgid: str
+    score: int
+    """1 is the best."""
+    label: str
+
+
+@dataclass(frozen=True)
 class Turn:
     """One answer to the messages of `work`, about to be stored."""
 
@@ -216,6 +231,30 @@ class Turn:
     work: Work
     answer: Answer
     carrier: dict[str, str]
+    commands: tuple[Command, ...]
+    """What the sender is asked for, in this order."""
+    currency: str = ""
+    """Of the answer's cost."""
+    ratings: tuple[Rating, ...] = ()
+
+
+class Holder(StrEnum):
+    """Who has a conversation, as far as we know."""
+
+    BOT = "bot"
+    ASKED = "asked"
+    """A handover is under way: what the customer says meanwhile waits for its outcome."""
+    POOL = "pool"
+    SERVICER = "servicer"
+
+
+@dataclass(frozen=True)
+class Custody:
+    """News of who has a conversation."""
+
+    holder: Holder
+    reason: str
+    servicer_userid: str = ""
 
 
 class Commit(StrEnum):

@@ -12,9 +12,14 @@ from kf_runtime.nats import Consumer, Done, Outcome, Park, Retry
 from kf_runtime.postgres import TRANSIENT
 from kf_wecom import models
 from nats.aio.msg import Msg
+from nats.errors import Error as NatsError
 from opentelemetry import trace
 
+from kf_dialog.conversation import Visit
+from kf_dialog.custody import of_item
+from kf_dialog.quiet import seconds_after
 from kf_dialog.store import Store
+from kf_dialog.welcome import Welcome
 
 log = structlog.get_logger()
 
@@ -58,8 +63,9 @@ def classify(event: MessageReceived) -> Arrival:
 class Inbound:
     """The handler of KF_INBOUND."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, store: Store, welcome: Welcome, merge: float) -> None:
+        """merge: the ordinary quiet period after a message, in seconds."""
+        self._store, self._welcome, self._merge = store, welcome, merge
 
     async def __call__(self, msg: Msg) -> Outcome:
         """Store one item; a second delivery of it changes nothing."""
@@ -73,6 +79,8 @@ class Inbound:
             return Park("an id or msgtype holds a NUL, which no table can")
         try:
             await self._store_event(event)
+        except NatsError as error:
+            return Retry(_AGAIN_SECONDS, type(error).__name__)
         except TRANSIENT as error:
             # No growing pause: this message holds up those of all customers.
             log.warning("inbound.database_down", error=type(error).__name__)
@@ -80,10 +88,12 @@ class Inbound:
         return Done()
 
     async def _store_event(self, event: MessageReceived) -> None:
-        arrival = classify(event)
-        await self._recall(event)
-        added = await self._store.record(event, telemetry.carrier(), *arrival)
-        outcome = arrival.reason or arrival.status if added else "duplicate"
+        item = models.parse_item(event.item)
+        # Its code lives 20 s: nothing slower than a publish may stand before it.
+        await self._welcome.greet(event, item)
+        await self._happened(event, item)
+        quiet = seconds_after(item, self._merge)
+        outcome = await self._store.record(event, telemetry.carrier(), *classify(event), quiet) or "duplicate"
         fields = {
             "kf.open_kfid": event.open_kfid,
             "kf.msgid": event.msgid,
@@ -93,10 +103,17 @@ class Inbound:
         trace.get_current_span().set_attributes(fields)
         log.info("inbound.stored", **{name.removeprefix("kf."): value for name, value in fields.items()})
 
-    async def _recall(self, event: MessageReceived) -> None:
-        item = models.parse_item(event.item)
-        if isinstance(item, models.Event) and isinstance(item.body, models.UserRecallMsg):
-            recalled = await self._store.recall(
-                event.open_kfid, event.external_userid, item.body.recall_msgid
-            )
-            log.info("inbound.recalled", msgid=item.body.recall_msgid, in_time=recalled)
+    async def _happened(self, event: MessageReceived, item: models.SyncItem) -> None:
+        """What an item changes besides the inbox; each of it may happen twice."""
+        customer = (event.open_kfid, event.external_userid)
+        if not event.external_userid:
+            return
+        if custody := of_item(event, item):
+            await self._store.change_holder(*customer, custody)
+            log.info("conversation.held_by", holder=custody.holder.value, reason=custody.reason)
+        match item:
+            case models.Event(body=models.UserRecallMsg(recall_msgid=recalled)):
+                in_time = await self._store.recall(*customer, recalled)
+                log.info("inbound.recalled", msgid=recalled, in_time=in_time)
+            case models.Event(body=models.EnterSession() as entered):
+                await self._store.visit(event, Visit(entered.scene, entered.scene_param_text))

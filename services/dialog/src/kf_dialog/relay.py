@@ -11,7 +11,7 @@ from kf_runtime.postgres import TRANSIENT
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
 
-from kf_dialog.store import Batch, Command, Store
+from kf_dialog.store import Batch, Outgoing, Store
 
 log = structlog.get_logger()
 
@@ -73,7 +73,7 @@ class Relay:
             # The rest waits: going on behind a gap would send a conversation's replies out of order.
             log.warning("relay.nats_down", error=type(error).__name__, waiting=len(batch.commands))
 
-    async def _send(self, command: Command) -> None:
+    async def _send(self, command: Outgoing) -> None:
         stored = await kf_nats.publish(
             self._js,
             subjects.subject(subjects.OUTBOUND, command.open_kfid),

@@ -14,15 +14,25 @@ log = structlog.get_logger()
 
 _POLL_SECONDS = 1.0
 _LEAST_PAUSE_SECONDS = 0.005
+_HURRIED = 50
+"""Short answers begun at once when all turns are taken."""
 
 
 class Schedule:
     """One loop that claims for `capacity` turns at a time; each turn is a task of its own."""
 
     def __init__(
-        self, store: Store, worker: TurnWorker, *, capacity: int, lease_seconds: float, drain_seconds: float
+        self,
+        store: Store,
+        worker: TurnWorker,
+        *,
+        capacity: int,
+        lease_seconds: float,
+        drain_seconds: float,
+        hurry_seconds: float,
     ) -> None:
-        self._store, self._worker = store, worker
+        """hurry_seconds: who has waited so long while all turns are taken is not kept waiting for one."""
+        self._store, self._worker, self._hurry_seconds = store, worker, hurry_seconds
         self._capacity, self._lease_seconds, self._drain_seconds = capacity, lease_seconds, drain_seconds
         self._in_hand: dict[tuple[str, str], tuple[InHand, asyncio.Task[None]]] = {}
         self.bell = Bell()
@@ -62,19 +72,25 @@ class Schedule:
     async def _claim(self) -> float:
         """Start what is due as far as there is room; seconds until it is worth looking again."""
         room = self._capacity - len(self._in_hand)
-        if room <= 0:
-            return _POLL_SECONDS
         try:
+            if room <= 0:
+                await self._hurry()
+                return _POLL_SECONDS
             for claim in await self._store.claim(room):
-                self._start(claim)
+                self._start(InHand(claim))
             due = await self._store.next_due()
         except TRANSIENT as error:
             log.warning("schedule.database_down", error=type(error).__name__)
             return _POLL_SECONDS
         return _POLL_SECONDS if due is None else min(_POLL_SECONDS, max(_LEAST_PAUSE_SECONDS, due))
 
-    def _start(self, claim: Claim) -> None:
-        in_hand = InHand(claim)
+    async def _hurry(self) -> None:
+        """Beyond the capacity, those whose deadline is near get a short answer without the model."""
+        for claim in await self._store.claim(_HURRIED, self._hurry_seconds):
+            self._start(InHand(claim, hurried=True))
+
+    def _start(self, in_hand: InHand) -> None:
+        claim = in_hand.claim
         if lost := self._in_hand.get(claim.key):
             # Our own lease ran out and we were given the conversation again: the older attempt is void.
             lost[1].cancel()

@@ -1,18 +1,34 @@
-"""The dialog schema: the inbox, leases on conversations, turns and the outbox, one named method per step."""
+"""The dialog schema on the way of a message: inbox, custody, leases, turns, outbox; a method per step."""
 
 import asyncio
 import json
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Self
 
 from asyncpg import Connection
-from kf_contracts.events import MessageReceived, SendReply
+from kf_contracts.commands import Command
+from kf_contracts.events import MessageReceived
 from kf_runtime import postgres
 from kf_runtime.postgres import Pool
 
-from kf_dialog.conversation import Claim, Commit, Exchange, Question, Turn, Work
+from kf_dialog import effects
+from kf_dialog.conversation import (
+    Claim,
+    Commit,
+    Custody,
+    Exchange,
+    Holder,
+    Memory,
+    Question,
+    Turn,
+    Visit,
+    Work,
+)
+from kf_dialog.custody import ASKED_SECONDS, SESSION_SECONDS
+from kf_dialog.records import Records
 
 SCHEMA = "dialog"
 INBOX_CHANNEL = "kf_dialog_inbox"
@@ -28,13 +44,12 @@ _QUESTIONS = 100
 class Timing:
     """When unanswered messages fall due, and how long a claim lives; seconds."""
 
-    merge: float
     join: float
     lease: float
 
 
 @dataclass(frozen=True)
-class Command:
+class Outgoing:
     """One row of the outbox that is not published yet."""
 
     id: int
@@ -48,7 +63,7 @@ class Command:
 class Batch:
     """Commands in order, and the ids of those that are on the stream by now."""
 
-    commands: tuple[Command, ...]
+    commands: tuple[Outgoing, ...]
     published: list[int] = field(default_factory=list)
 
 
@@ -73,6 +88,11 @@ class Store:
             raise
         return cls(pool, timing)
 
+    @property
+    def records(self) -> Records:
+        """What is kept beside the way of a message, through the same connections."""
+        return Records(self._pool)
+
     async def close(self) -> None:
         """Close the connections; those that do not end within a few seconds are cut."""
         try:
@@ -84,25 +104,59 @@ class Store:
         """True when the database answers."""
         return bool(await self._pool.fetchval("SELECT true"))
 
-    async def record(self, event: MessageReceived, carrier: dict[str, str], status: str, reason: str) -> bool:
-        """Store one item; status `new` makes its conversation due. False: it was stored before."""
-        return bool(
-            await self._pool.fetchval(
-                _QUERIES.record,
-                event.open_kfid,
-                event.external_userid,
-                event.msgid,
-                event.origin,
-                event.msgtype,
-                event.send_time,
-                _storable(event.item),
-                carrier,
-                status,
-                reason,
-                self._timing.merge,
-                self._timing.join,
-            )
+    async def record(
+        self, event: MessageReceived, carrier: dict[str, str], status: str, reason: str, quiet: float
+    ) -> str | None:
+        """Store one item; status `new` makes its conversation due `quiet` seconds later.
+
+        Returns what became of it: the status, or the reason for which it wants no answer, such as
+        `with_servicer` while a human has the chat. None: it was stored before.
+        """
+        outcome: str | None = await self._pool.fetchval(
+            _QUERIES.record,
+            event.open_kfid,
+            event.external_userid,
+            event.msgid,
+            event.origin,
+            event.msgtype,
+            event.send_time,
+            _storable(event.item),
+            carrier,
+            status,
+            reason,
+            quiet,
+            self._timing.join,
+            SESSION_SECONDS,
         )
+        return outcome
+
+    async def visit(self, event: MessageReceived, visit: Visit) -> None:
+        """Remember how a customer came into the chat."""
+        scene, param = _storable(visit.scene), _storable(visit.scene_param)
+        await self._pool.execute(
+            _QUERIES.visit, event.open_kfid, event.external_userid, event.send_time, scene, param
+        )
+
+    async def change_holder(
+        self, open_kfid: str, external_userid: str, custody: Custody, at: datetime | None = None
+    ) -> bool:
+        """Note who has a conversation; a human or the pool takes over what is unanswered.
+
+        at: when it was so by our clock, now by default. False: newer news are there already.
+        """
+        async with self._pool.acquire() as connection, connection.transaction():
+            changed = await connection.fetch(
+                _QUERIES.change_holder,
+                open_kfid,
+                external_userid,
+                custody.holder,
+                custody.reason,
+                custody.servicer_userid,
+                at,
+            )
+            if changed and custody.holder in (Holder.POOL, Holder.SERVICER):
+                await connection.fetch(_QUERIES.close_held, open_kfid, external_userid, SESSION_SECONDS)
+            return bool(changed)
 
     async def recall(self, open_kfid: str, external_userid: str, msgid: str) -> bool:
         """Take a message back that is not answered yet; False when there is none."""
@@ -111,9 +165,13 @@ class Store:
             await connection.fetch(_QUERIES.lock_conversation, open_kfid, external_userid)
             return bool(await connection.fetchval(_QUERIES.recall, open_kfid, external_userid, msgid))
 
-    async def claim(self, limit: int) -> list[Claim]:
-        """Take up to `limit` due conversations that nobody holds, each under a lease."""
-        return [Claim(*row) for row in await self._pool.fetch(_QUERIES.claim, limit, self._timing.lease)]
+    async def claim(self, limit: int, waited: float = 0.0) -> list[Claim]:
+        """Take up to `limit` due conversations that nobody works on, each under a lease.
+
+        waited: only those whose customer has been waiting for so many seconds.
+        """
+        rows = await self._pool.fetch(_QUERIES.claim, limit, self._timing.lease, ASKED_SECONDS, waited)
+        return [Claim(*row) for row in rows]
 
     async def next_due(self) -> float | None:
         """Seconds until the next conversation falls due; None when none is waiting."""
@@ -128,47 +186,54 @@ class Store:
 
     async def load(self, claim: Claim, exchanges: int) -> Work | None:
         """The unanswered messages and the last `exchanges` turns; None when nothing waits any more."""
+        await self._pool.execute(_QUERIES.close_held, *claim.key, SESSION_SECONDS)
         rows = await self._pool.fetch(_QUERIES.load, *claim.key, self._timing.join, _QUESTIONS)
         if not rows:
             return None
-        past = await self._pool.fetch(_QUERIES.history, *claim.key, exchanges)
+        first = rows[0]
+        past = await self._pool.fetch(_QUERIES.history, *claim.key, first["memory_position"], exchanges)
         return Work(
-            revision=rows[0]["revision"],
-            waiting_since=rows[0]["waiting_since"],
-            join_left=rows[0]["join_left"],
+            revision=first["revision"],
+            waiting_since=first["waiting_since"],
+            join_left=first["join_left"],
             questions=tuple(Question(r["msgid"], r["position"], r["item"], r["carrier"]) for r in rows),
             history=tuple(Exchange(*row) for row in reversed(past)),
+            memory=Memory(first["memory"], first["memory_position"]) if first["memory"] else None,
+            visit=Visit(first["scene"], first["scene_param"]),
+            waited=first["waited"],
+            unhelpful=first["unhelpful"],
+            kept=await self._pool.fetchval(_QUERIES.kept, *claim.key),
         )
 
-    async def commit(self, claim: Claim, turn: Turn, command: SendReply, *, accept_newer: bool) -> Commit:
-        """Store turn, reply and command and mark the messages answered: all of it or nothing.
+    async def commit(self, claim: Claim, turn: Turn, *, accept_newer: bool) -> Commit:
+        """Store turn and commands and mark the messages answered: all of it or nothing.
 
         accept_newer: messages that arrived meanwhile are left to the next turn instead of spoiling this one.
         """
+        msgids = [question.msgid for question in turn.work.questions]
         async with self._pool.acquire() as connection, connection.transaction():
-            revision = await connection.fetchval(_QUERIES.lock_claim, *claim.key, claim.token)
-            if revision is None:
+            row = await connection.fetchrow(_QUERIES.lock_claim, *claim.key, claim.token, SESSION_SECONDS)
+            if row is None:
                 return Commit.LOST
-            if revision != turn.work.revision and not accept_newer:
+            if row["held"] or (row["revision"] != turn.work.revision and not accept_newer):
                 return Commit.NEWER
-            answered = await connection.fetch(
-                _QUERIES.answer_messages, *claim.key, list(command.in_reply_to), turn.turn_id
-            )
+            answered = await connection.fetch(_QUERIES.answer_messages, *claim.key, msgids, turn.turn_id)
             if not answered:
                 return Commit.NEWER
-            await self._add(connection, claim, turn, command)
+            await self._add(connection, claim, turn, msgids)
+            await self._settle(connection, claim)
             return Commit.DONE
 
-    async def _add(self, connection: Any, claim: Claim, turn: Turn, command: SendReply) -> None:
-        work, answer = turn.work, turn.answer
+    async def _add(self, connection: Any, claim: Claim, turn: Turn, msgids: list[str]) -> None:
+        work, answer, handover = turn.work, turn.answer, turn.answer.handover
         await connection.execute(
             _QUERIES.add_turn,
             *claim.key,
             turn.turn_id,
             work.questions[-1].position,
-            list(command.in_reply_to),
+            msgids,
             answer.question,
-            answer.text,
+            effects.spoken(turn.commands),
             answer.outcome,
             answer.model,
             answer.input_tokens,
@@ -178,10 +243,39 @@ class Store:
             answer.search_seconds,
             answer.model_seconds,
             turn.carrier,
+            answer.cost,
+            turn.currency,
+            answer.gap,
+            handover.reason if handover else "",
+            effects.summary_of(answer),
+            answer.kept,
         )
-        payload = command.encode().decode()
-        await connection.execute(_QUERIES.add_command, command.command_id, *claim.key, payload, turn.carrier)
-        await self._settle(connection, claim)
+        for rating in turn.ratings:
+            await connection.execute(
+                _QUERIES.add_rating, *claim.key, rating.msgid, rating.score, rating.label
+            )
+        for command in turn.commands:
+            await _enqueue(connection, command, turn.carrier)
+        await self._advance(connection, claim, turn)
+
+    async def _advance(self, connection: Any, claim: Claim, turn: Turn) -> None:
+        answer, memory = turn.answer, turn.answer.memory
+        asked = effects.hands_over(turn.commands)
+        helped = answer.outcome.helped
+        unhelpful = 0 if helped or asked else turn.work.unhelpful + (helped is False)
+        await connection.execute(
+            _QUERIES.advance,
+            *claim.key,
+            unhelpful,
+            asked,
+            f"handover: {answer.handover.reason}" if answer.handover else "",
+            memory.text if memory else "",
+            memory.position if memory else 0,
+        )
+
+    async def enqueue(self, command: Command, carrier: dict[str, str]) -> None:
+        """Ask the sender for something that no turn decides; once per command id."""
+        await _enqueue(self._pool, command, carrier)
 
     async def settle(self, claim: Claim) -> None:
         """Give the claim back; what is unanswered falls due by the merge rule. Nothing if it was lost."""
@@ -189,8 +283,7 @@ class Store:
             await self._settle(connection, claim)
 
     async def _settle(self, connection: Any, claim: Claim) -> None:
-        timing = self._timing
-        await connection.execute(_QUERIES.settle, *claim.key, claim.token, timing.merge, timing.join)
+        await connection.execute(_QUERIES.settle, *claim.key, claim.token, self._timing.join)
 
     async def postpone(self, claim: Claim) -> None:
         """Give the claim back after a failure; it falls due again after 1, 2, 4 ... at most 60 s."""
@@ -207,7 +300,7 @@ class Store:
             rows = await connection.fetch(_QUERIES.unpublished, limit)
             batch = Batch(
                 tuple(
-                    Command(r["id"], r["command_id"], r["open_kfid"], r["payload"].encode(), r["carrier"])
+                    Outgoing(r["id"], r["command_id"], r["open_kfid"], r["payload"].encode(), r["carrier"])
                     for r in rows
                 )
             )
@@ -219,6 +312,17 @@ class Store:
         """Delete up to `limit` commands published over `age` seconds ago, oldest first; returns how many."""
         pruned: int = await self._pool.fetchval(_QUERIES.prune_outbox, age, limit)
         return pruned
+
+
+async def _enqueue(connection: Any, command: Command, carrier: dict[str, str]) -> None:
+    await connection.execute(
+        _QUERIES.add_command,
+        command.command_id,
+        command.open_kfid,
+        command.external_userid,
+        command.encode().decode(),
+        carrier,
+    )
 
 
 async def _codecs(connection: "Connection[Any]") -> None:
