@@ -27,6 +27,9 @@ run: $(VENV)/.runtime ## Set up and run the whole product on this machine (Ctrl-
 demo: $(VENV)/.runtime ## Run a scripted conversation of five customers and check every answer
 	@$(BIN)/kf demo
 
+doctor: $(VENV)/.runtime ## Examine the whole installation and say what to do about what is wrong
+	@$(BIN)/kf doctor $(ARGS)
+
 test: $(VENV)/.dev ## Set up and run all tests
 	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
 
@@ -122,4 +125,4 @@ $(VENV)/checkov/.ready: $(VENV)/.uv deploy/k8s/lint/checkov-constraints.txt
 	@$(BIN)/uv pip install --quiet --python $(VENV)/checkov/bin/python -r deploy/k8s/lint/checkov-constraints.txt
 	@touch $@
 
-.PHONY: help run demo test prove-sender chaos lint k8s-lint format proto docs lock images images-test k8s-test sbom compose-env clean
+.PHONY: help run demo doctor test prove-sender chaos lint k8s-lint format proto docs lock images images-test k8s-test sbom compose-env clean

@@ -1,5 +1,9 @@
-"""Writes docs/settings.md from the services' settings classes: `make docs`. A test compares the two."""
+"""Writes docs/settings.md, and what `kf doctor` and `kf init` know of settings, from the services' classes.
 
+`make docs`; tests compare both with this.
+"""
+
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -62,6 +66,27 @@ def what(field: FieldInfo) -> str:
     return " ".join(part for part in (field.description or "", remedy) if part).replace("|", "\\|")
 
 
+TABLE = Path(__file__).parents[1] / "tools" / "cli" / "src" / "kf_cli" / "doctor" / "settings.json"
+_RULES = ("type", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "minLength", "pattern")
+
+
+def table() -> str:
+    """Each setting with its rules as JSON: the command line imports no service."""
+    found: dict[str, dict[str, Any]] = {}
+    for service, cls in SERVICES.items():
+        schema = cls.model_json_schema()
+        for name, rules in schema["properties"].items():
+            spec = {key: rules[key] for key in (*_RULES, "description", "remedy") if key in rules}
+            spec["secret"] = bool(rules.get("writeOnly"))
+            spec["required"] = name in schema.get("required", ())
+            # Secrets have no default worth keeping.
+            spec["default"] = "" if spec["secret"] else rules.get("default", "")
+            known = found.setdefault(name.upper(), {**spec, "services": []})
+            known["services"].append(service)
+    return json.dumps(dict(sorted(found.items())), ensure_ascii=False, indent=1) + "\n"
+
+
 if __name__ == "__main__":
+    TABLE.write_text(table(), encoding="utf-8")
     Path(__file__).with_suffix(".md").write_text(render(), encoding="utf-8")
     sys.exit(0)

@@ -19,6 +19,11 @@ def test_the_settings_page_is_what_the_code_says() -> None:
     assert page == runpy.run_path(str(ROOT / "docs" / "settings.py"))["render"](), "run `make docs`"
 
 
+def test_the_doctor_knows_every_setting_by_its_rules() -> None:
+    docs = runpy.run_path(str(ROOT / "docs" / "settings.py"))
+    assert docs["TABLE"].read_text(encoding="utf-8") == docs["table"](), "run `make docs`"
+
+
 @pytest.mark.parametrize(
     ("name", "chinese"), [("troubleshooting.md", False), ("troubleshooting.zh-CN.md", True)]
 )

@@ -93,3 +93,12 @@ async def test_close_writes_what_waits_and_refuses_what_comes_later(tmp_path: Pa
     with pytest.raises(OverloadedError):
         await writer.submit(spans(2))
     store.close()
+
+
+async def test_an_empty_export_is_answered_at_once(tmp_path: Path) -> None:
+    writer = Writer(Store(tmp_path / "traces.db", 2**20))
+    task = asyncio.create_task(writer.run())
+    async with asyncio.timeout(10):
+        await writer.submit([])
+    writer.close()
+    await task

@@ -11,6 +11,7 @@ from kf_cli import demo as demo_command
 from kf_cli import kb, operations
 from kf_cli import run as run_command
 from kf_cli.config import read
+from kf_cli.doctor.command import app as doctor
 from kf_cli.evaluation.command import app as evaluation
 from kf_cli.ports import Ports
 from kf_cli.trace import TraceError, Traces, waterfall
@@ -25,6 +26,7 @@ app = typer.Typer(
     help="Kefu: AI customer service for WeCom KF (微信客服).",
 )
 app.add_typer(kb.app, name="kb")
+app.add_typer(doctor, name="doctor")
 app.add_typer(evaluation, name="eval")
 operations.register(app)
 

@@ -36,6 +36,21 @@ class Credentials:
     model_api_key: str = field(default_factory=lambda: "sk-" + secrets.token_hex(16), repr=False)
 
 
+def is_in_use(path: Path) -> bool:
+    """Whether a `kf run` (or what is left of a killed one) owns the folder right now."""
+    try:
+        handle = os.open(path / "lock", os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(handle)
+    return False
+
+
 class DataDir:
     """A context manager that owns the folder while it is open.
 

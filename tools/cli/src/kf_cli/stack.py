@@ -7,12 +7,10 @@ import asyncio
 from collections.abc import Callable, Iterable
 from types import TracebackType
 
-import httpx
-
 from kf_cli import embedded, readiness
 from kf_cli.children import Child, OnLine
 from kf_cli.config import Part
-from kf_cli.layout import SAMPLE_ACCOUNTS, Layout, kind, program
+from kf_cli.layout import Layout, kind, program, simulated_collections
 
 _READY_SECONDS = 120.0
 _POLL_SECONDS = 0.1
@@ -60,7 +58,7 @@ class Stack:
             await asyncio.to_thread(embedded.init_postgres, self.layout.data / "postgres")
         await self._start_all(self.layout.infrastructure())
         if Part.WECOM not in self.layout.real:
-            self.collections = await self._simulated_collections()
+            self.collections = await simulated_collections(self.layout)
         await self._start_all(self.layout.services())
 
     async def start_one(self, name: str) -> None:
@@ -152,16 +150,6 @@ class Stack:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-
-    async def _simulated_collections(self) -> dict[str, str]:
-        async with httpx.AsyncClient(trust_env=False) as client:
-            reply = await client.get(f"{self.layout.simulator_url}/control/accounts")
-        reply.raise_for_status()
-        return {
-            account["open_kfid"]: SAMPLE_ACCOUNTS[account["name"]]
-            for account in reply.json()
-            if account["name"] in SAMPLE_ACCOUNTS
-        }
 
     async def _watch(self, child: Child) -> None:
         await child.wait()

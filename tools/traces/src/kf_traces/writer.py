@@ -50,6 +50,9 @@ class Writer:
 
     async def submit(self, spans: Sequence[Span]) -> None:
         """Return when the spans are committed; raises OverloadedError or StoreFailedError."""
+        if not spans:
+            # An empty export is a success (OTLP), and no batch would ever be written for it.
+            return
         batch = self._next
         if self._closing or len(batch.spans) + len(spans) > self._max_pending_spans:
             raise OverloadedError("too many spans are waiting to be written; try again in a second")
