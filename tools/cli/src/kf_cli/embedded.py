@@ -108,10 +108,12 @@ def _forget_dead_server(pid_file: Path) -> None:
 
 
 def postgres_command(data: Path, port: int, *, durable: bool = True) -> list[str]:
-    """Command line of the server for a cluster made by `init_postgres`; durable off is for tests."""
-    options = (
-        [] if durable else ["-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off"]
-    )
+    """Command line of the server for a cluster made by `init_postgres`.
+
+    durable off is for tests: a power cut costs data then. Never `synchronous_commit=off`: what was committed
+    a moment before would be in the server's own memory only, and a kill -9 would take it along.
+    """
+    options = [] if durable else ["-c", "fsync=off", "-c", "full_page_writes=off"]
     server = [_postgres_binary("postgres"), "-D", str(data), "-h", "127.0.0.1", "-p", str(port)]
     settings = {
         # No Unix socket: its path may be longer than the system allows.
