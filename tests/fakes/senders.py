@@ -18,7 +18,8 @@ from kf_sender.__main__ import serve
 from kf_sender.pacing import Pacing
 from kf_sender.plan import plan_of
 from kf_sender.settings import Settings
-from kf_sender.store import SCHEMA, Store
+from kf_sender.store import Store
+from kf_sender.tables import SCHEMA
 from nats.aio.client import Client
 
 OPEN_KFID = "wkTest0001"

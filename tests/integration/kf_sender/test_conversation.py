@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 from kf_contracts.events import DeliveryStatus
+from kf_sender.plan import UNDELIVERED
 
 from tests.fakes.kf_desk import SEND_MSG, STATE_GET, KfDesk
-from tests.fakes.senders import Office, command
+from tests.fakes.senders import Office, command, content
 
 HUMAN = {"errcode": 0, "service_state": 3, "servicer_userid": "zhangsan"}
 
@@ -104,3 +105,37 @@ async def test_a_failure_of_somebody_elses_message_is_nothing(hall: Office, desk
     await hall.heard("m1")
     await hall.publish(command("c1"))
     await hall.until("c1", "sent")
+
+
+async def test_an_answer_that_wecom_withheld_is_followed_by_words_that_say_so(
+    hall: Office, desk: KfDesk
+) -> None:
+    hall.start()
+    await hall.hear("m1")
+    await hall.publish(command("c1"))
+    await hall.until("c1", "sent")
+    await hall.hear("e1", event=failure(sent_msgids(desk)[0], 13))
+    [failed] = (await hall.until_delivered("c1", "failed"))[-1:]
+    assert failed.replaced_by.startswith("sub-")
+    row = await hall.until(failed.replaced_by, "sent")
+    assert row["turn_id"] == "turn-c1"
+    assert desk.texts("wmA") == ["answer c1", UNDELIVERED]
+    # Withheld as well: once is enough.
+    await hall.hear("e2", event=failure(sent_msgids(desk)[1], 13))
+    assert (await hall.until_delivered(failed.replaced_by, "failed"))[-1].replaced_by == ""
+    await hall.publish(command("c2"))
+    await hall.until("c2", "sent")
+    assert desk.texts("wmA")[2:] == ["answer c2"]
+
+
+async def test_a_menu_that_did_not_arrive_goes_out_as_its_text(hall: Office, desk: KfDesk) -> None:
+    hall.start()
+    await hall.hear("m1")
+    items = [{"type": "click", "id": "a", "content": "A"}]
+    await hall.publish(content("k1", "msgmenu", fields={"head_content": "?", "items": items}))
+    await hall.until("k1", "sent")
+    await hall.hear("e1", event=failure(sent_msgids(desk)[0], 12))
+    await desk.until(shown=2)
+    await hall.until("k1", "sent")
+    assert desk.texts("wmA") == ["[msgmenu]", "instead of k1"]
+    assert len(set(sent_msgids(desk))) == 2

@@ -6,9 +6,11 @@ from dataclasses import replace
 
 import pytest
 from kf_runtime import postgres
+from kf_sender.claimed import Claimed, Wait
 from kf_sender.delivery import Courier
 from kf_sender.pacing import Pacing
-from kf_sender.store import SCHEMA, Claimed, Store, Wait
+from kf_sender.store import Store
+from kf_sender.tables import SCHEMA
 from kf_sender.verdict import Action, Verdict
 from kf_wecom.client import WecomClient, fetch_token
 from kf_wecom.token import LocalToken

@@ -5,12 +5,14 @@ from dataclasses import replace
 from itertools import pairwise
 
 from kf_runtime import postgres
+from kf_sender.claimed import Claimed, Wait
 from kf_sender.pacing import Pacing
-from kf_sender.store import SCHEMA, Claimed, Store, Wait
+from kf_sender.store import Store
+from kf_sender.tables import SCHEMA
 from kf_sender.verdict import DELIVERED, SharedPause, Verdict
 
 from tests.fakes.kf_desk import KfDesk
-from tests.fakes.senders import FAST, Office, command
+from tests.fakes.senders import FAST, Office, command, welcome
 
 TIGHT = replace(FAST, slots=20, window=2.0, guard=0.05)
 
@@ -62,6 +64,21 @@ async def test_an_account_at_its_own_limit_lets_the_others_pass(hall: Office) ->
     await hall.store(*(command(f"b{n}", f"wm{n}", open_kfid="wkB") for n in range(2)))
     granted = [claim for _ in range(8) if isinstance(claim := await store.claim(), Claimed)]
     assert [claim.command_id for claim in granted] == ["a0", "a1", "a2", "b0", "b1"]
+    await pool.close()
+
+
+async def test_an_account_keeps_slots_for_its_welcomes_too(hall: Office) -> None:
+    store, pool = await open_store(hall, replace(FAST, account_slots=20))
+    await hall.store(*(command(f"a{n}", f"wm{n}") for n in range(25)))
+    granted = [claim for _ in range(25) if isinstance(claim := await store.claim(), Claimed)]
+    assert len(granted) == 18
+    await hall.store(welcome("w1", "wmX"), welcome("w2", "wmY"), welcome("w3", "wmZ"))
+    urgent = [await store.claim() for _ in range(3)]
+    assert [isinstance(claim, Claimed) for claim in urgent] == [True, True, False]
+    wait = urgent[2]
+    assert isinstance(wait, Wait)
+    assert wait.seconds
+    assert 30 < wait.seconds <= 63
     await pool.close()
 
 

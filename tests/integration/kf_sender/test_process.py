@@ -12,6 +12,7 @@ import grpc
 import grpc.aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from kf_cli.embedded import free_port
+from kf_runtime import grpc as kf_grpc
 
 from tests.fakes.kf_desk import KfDesk
 from tests.fakes.senders import Office, command
@@ -48,7 +49,8 @@ async def sender(hall: Office, port: int) -> AsyncIterator[asyncio.subprocess.Pr
 
 
 async def until_ready(port: int) -> None:
-    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel, asyncio.timeout(40):
+    # Not a plain channel: that one tries a port that was closed again after up to two minutes.
+    async with kf_grpc.channel(f"127.0.0.1:{port}") as channel, asyncio.timeout(40):
         stub: Any = health_pb2_grpc.HealthStub(channel)
         while True:
             try:

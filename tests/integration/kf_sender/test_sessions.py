@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.fakes.kf_desk import SEND_ON_EVENT, SERVICERS, STATE_GET, STATE_TRANS, KfDesk
-from tests.fakes.senders import Office, command, end_session, hand_over
+from tests.fakes.senders import Office, command, end_session, hand_over, welcome
 from tests.fakes.wecom_api import Raw
 
 NOBODY: dict[str, Any] = {"errcode": 0, "servicer_list": []}
@@ -148,6 +148,26 @@ async def test_an_end_says_farewell_with_its_code(hall: Office, desk: KfDesk) ->
     [farewell] = asked(desk, SEND_ON_EVENT)
     assert (farewell["code"], farewell["text"]["content"]) == ("c-end", "再见")
     assert await holders(hall, "e1", "sent") == ("end_session", "ended", "")
+
+
+async def test_a_farewell_and_a_welcome_can_be_menus(hall: Office, desk: KfDesk) -> None:
+    desk.on(STATE_GET, state(1))
+    desk.on(STATE_TRANS, code("c-end"))
+    menu = {"head_content": "满意吗？", "items": [{"type": "click", "id": "1", "content": "满意"}]}
+    broken = {"items": [{"type": "hologram"}]}
+    hall.start()
+    await hall.publish(
+        end_session("e1", farewell="满意吗？", menu=menu),
+        welcome("w1", "wmNew", menu=menu),
+        welcome("w2", "wmOther", menu=broken),
+    )
+    for command_id in ("e1", "w1", "w2"):
+        await hall.until(command_id, "sent")
+    sent = {each["code"]: each for each in asked(desk, SEND_ON_EVENT)}
+    for each in ("c-end", "code-w1"):
+        line = {"type": "click", "click": {"id": "1", "content": "满意"}}
+        assert sent[each]["msgmenu"] == {"head_content": "满意吗？", "list": [line]}
+    assert sent["code-w2"]["text"] == {"content": "欢迎"}
 
 
 async def test_95016_on_an_ended_session_is_success(hall: Office, desk: KfDesk) -> None:

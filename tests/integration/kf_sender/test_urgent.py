@@ -3,7 +3,9 @@
 from dataclasses import replace
 
 from kf_runtime import postgres
-from kf_sender.store import SCHEMA, Claimed, Store, Wait
+from kf_sender.claimed import Claimed, Wait
+from kf_sender.store import Store
+from kf_sender.tables import SCHEMA
 from kf_sender.verdict import DELIVERED
 
 from tests.fakes.kf_desk import SEND_ON_EVENT, KfDesk

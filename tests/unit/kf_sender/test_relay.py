@@ -3,8 +3,8 @@
 from datetime import UTC, datetime
 
 from kf_contracts.events import DeliveryStatus, SessionHolder
+from kf_sender.changes import Change
 from kf_sender.relay import event_of, shape_of
-from kf_sender.store import Change
 
 CHANGE = Change(
     id=7,
@@ -20,6 +20,7 @@ CHANGE = Change(
     holder=SessionHolder.SERVICER,
     servicer_userid="zhangsan",
     kind="send_reply",
+    replaced_by="",
     occurred_at=datetime(2026, 1, 2, tzinfo=UTC),
     carrier={},
 )
@@ -29,7 +30,8 @@ def test_an_event_says_what_the_row_says() -> None:
     event = event_of(CHANGE)
     for name in (
         "open_kfid", "external_userid", "command_id", "turn_id", "status", "parts_sent", "parts_total",
-        "errcode", "reason", "holder", "servicer_userid", "kind", "occurred_at",
+        "errcode", "reason", "holder", "servicer_userid", "kind", "replaced_by",
+        "occurred_at",
     ):  # fmt: skip
         assert getattr(event, name) == getattr(CHANGE, name)
 

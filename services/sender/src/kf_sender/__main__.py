@@ -25,7 +25,8 @@ from kf_sender.intake import CONSUMER, SERVICE, URGENT_CONSUMER, Intake
 from kf_sender.pacing import Pacing
 from kf_sender.relay import Relay
 from kf_sender.settings import Settings
-from kf_sender.store import SCHEMA, Store
+from kf_sender.store import Store
+from kf_sender.tables import SCHEMA
 
 # Besides the workers: intake, urgent intake, conversation, relay, expiry, readiness, claims.
 _OTHER_CONNECTIONS = 7
@@ -101,7 +102,7 @@ async def run(
             "urgent intake": nats.consume(js, URGENT_CONSUMER, intake, stop=stop, on_park=on_park),
             "conversation": nats.consume(js, conversation.CONSUMER, heard, stop=stop, on_park=on_park),
             "dispatch": dispatcher.run(stop),
-            "expiry": Expiry(store, pacing.poll * 4, settled).run(stop),
+            "expiry": Expiry(store, pacing, settled).run(stop),
             "relay": Relay(store, js, settled).run(stop),
             "readiness": lifecycle.watch_ready(server, {"nats": connected, "postgres": store.answers}, stop),
         },
@@ -121,10 +122,21 @@ async def shared_token(config: Settings, transport: Transport, js: JetStreamCont
 
 
 async def _serve_until_signal(config: Settings) -> None:
+    await serve(config, pacing_of(config), lifecycle.stop_on_signals())
+
+
+def pacing_of(config: Settings) -> Pacing:
+    """The numbers that operators may set; the others are WeCom's."""
     rate = config.kf_sender_rate_per_minute
-    # Half a window's at once: what is left serves the welcome codes of the next half minute.
-    pacing = Pacing(slots=rate, budget=config.kf_sender_max_parts, burst=(rate + 1) // 2)
-    await serve(config, pacing, lifecycle.stop_on_signals())
+    return Pacing(
+        slots=rate,
+        account_slots=config.kf_sender_account_rate_per_minute,
+        # Half a window's at once: what is left serves the welcome codes of the next half minute.
+        burst=config.kf_sender_burst or (rate + 1) // 2,
+        budget=config.kf_sender_max_parts,
+        stacked=config.kf_sender_merge_seconds,
+        keep=config.kf_sender_keep_days * 86_400.0,
+    )
 
 
 def main() -> None:

@@ -105,9 +105,9 @@ class Conversation:
         found = await self._store.delivery_failed(customer, failed, fate, why)
         if found is None:
             return None
-        command_id, busy = found
-        if busy:
-            return "busy"
+        command_id, fate = found
+        if fate == "busy":
+            return fate
         log.error(
             "send.delivery_failed",
             command_id=command_id,

@@ -19,10 +19,11 @@ from opentelemetry import trace
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
 from kf_sender import verdict as judge
+from kf_sender.claimed import Claimed, Settled
 from kf_sender.pacing import Pacing
-from kf_sender.rich import AS_TEXT, RichMessages
+from kf_sender.rich import AS_TEXT, RichMessages, menu_or_text
 from kf_sender.sessions import Sessions
-from kf_sender.store import Claimed, Settled, Store
+from kf_sender.store import Store
 from kf_sender.verdict import Action, Verdict
 
 _RECORD_AGAIN_SECONDS = 0.5
@@ -129,11 +130,10 @@ class Courier:
                 return await self._reply(claimed)
 
     async def _on_event(self, claimed: Claimed) -> Verdict:
-        code = SendOnEvent.decode((claimed.payload or "").encode()).code
+        command = SendOnEvent.decode((claimed.payload or "").encode())
+        content = menu_or_text(command.menu, claimed.text)
         try:
-            await self._sends.send_msg_on_event(
-                code=code, content=Text(content=claimed.text), msgid=claimed.msgid
-            )
+            await self._sends.send_msg_on_event(code=command.code, content=content, msgid=claimed.msgid)
         except WecomError as error:
             refused = judge.of_event_send(
                 error, attempts=claimed.attempt, mends=claimed.mends, pacing=self._pacing

@@ -6,9 +6,10 @@ import structlog
 from kf_runtime.bell import Bell
 from kf_runtime.postgres import TRANSIENT
 
+from kf_sender.claimed import Claimed, Wait
 from kf_sender.delivery import Courier
 from kf_sender.pacing import Pacing
-from kf_sender.store import Claimed, Store, Wait
+from kf_sender.store import Store
 
 _DATABASE_AWAY_SECONDS = 1.0
 

@@ -15,6 +15,8 @@ class Pacing:
     window: float = 60.0
     guard: float = 0.1
     """Added to the window, since the two clocks need not tick alike."""
+    clock_tolerance: float = 1.0
+    """A smaller step of PostgreSQL's clock is not told from a slow call."""
     calls: int = 50
     """Calls at the same time, all replicas together; 45033 lowers it for a while."""
     recovery: float = 300.0
@@ -31,8 +33,12 @@ class Pacing:
     """...unless others will be free after so many seconds. A welcome_code lives 20 s."""
     budget: int = 4
     """Messages that answers may take per customer message; of WeCom's 5 one is for a handover notice."""
+    stacked: float = 120.0
+    """An answer that has waited so long goes out in one message with those behind it."""
     fresh: float = 24 * 3600.0
     """What could not be sent for so long is of no use any more."""
+    keep: float = 30 * 24 * 3600.0
+    """How long a command that ended stays in the ledger."""
     retry_first: float = 1.0
     retry_most: float = 60.0
     account_first: float = 30.0

@@ -12,6 +12,7 @@ from kf_wecom.content import TEXT_MAX_BYTES
 from kf_sender import splitter
 
 OFFER = "\n\n（内容较长，回复“继续”查看后面的部分）"
+UNDELIVERED = "抱歉，刚才的回复没能送达。请换一种方式提问，或回复“人工”转接人工客服。"
 # Said only where it is true: what was left out is not kept for a "continue".
 CLOSING = "\n\n内容较长，以上为主要部分，如需更多请告诉我具体想了解哪一步。"
 BLANK = "the text is blank: there is nothing to send"
@@ -90,6 +91,18 @@ def plan_of(command: Command, budget: int) -> Plan:
             return Plan((fitting(command.notice) or NOTHING_TO_SAY,))
         case EndSession():
             return Plan((fitting(command.farewell) or NOTHING_TO_SAY,))
+
+
+def substitute(command_id: str, customer: tuple[str, str], turn_id: str) -> SendReply:
+    """What a customer gets when WeCom withholds an answer for good: silence would be worse."""
+    return SendReply(
+        command_id=command_id,
+        open_kfid=customer[0],
+        external_userid=customer[1],
+        turn_id=turn_id,
+        in_reply_to=(),
+        text=UNDELIVERED,
+    )
 
 
 def fitting(text: str) -> str:

@@ -1,7 +1,7 @@
 -- name: insert_command
 INSERT INTO command (open_kfid, external_userid, command_id, turn_id, status, parts_total, reason, remark, payload,
-    carrier, created_at, kind, lane, expires_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+    carrier, created_at, kind, lane, expires_at, replaced_by)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
 ON CONFLICT DO NOTHING
 RETURNING seq
 
@@ -13,7 +13,7 @@ VALUES ($1, $2, $3, $4, $5, $6)
 -- The row is made when it is not there; it stays locked until the transaction ends.
 INSERT INTO customer_queue AS q (open_kfid, external_userid) VALUES ($1, $2)
 ON CONFLICT (open_kfid, external_userid) DO UPDATE SET fence = q.fence
-RETURNING q.rest_msgid
+RETURNING q.rest_msgid, q.rest_command
 
 -- name: queue_customer
 SELECT queue_customer($1, $2)
@@ -33,22 +33,26 @@ SELECT * FROM delivery_failed($1, $2, $3, $4, $5, $6)
 -- name: expire_commands
 SELECT expire_commands($1::interval)
 
+-- name: prune_commands
+SELECT prune_commands($1::interval, $2)
+
 -- name: unpark
 UPDATE command SET status = 'queued', reason = remark, changed_at = clock_timestamp()
 WHERE open_kfid = $1 AND external_userid = $2 AND status = 'parked'
 RETURNING command_id
 
 -- name: claim
-SELECT * FROM claim($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+SELECT wait_seconds, clock_epoch, mended, slot_id, fence, look_first, queued_seconds, (part).*
+FROM claim($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
 
 -- name: extend_lease
 -- An expired lease stays expired, even when nobody has claimed the row since.
 WITH kept AS (
-    UPDATE customer_queue SET lease_until = clock_timestamp() + $4::interval
-    WHERE open_kfid = $1 AND external_userid = $2 AND fence = $3 AND lease_until > clock_timestamp()
+    UPDATE customer_queue SET lease_until = steady() + $4::interval
+    WHERE open_kfid = $1 AND external_userid = $2 AND fence = $3 AND lease_until > steady()
     RETURNING fence
 )
-UPDATE slot SET counts_until = clock_timestamp() + $4 + $6::interval
+UPDATE slot SET counts_until = greatest(counts_until, steady() + $4 + $6::interval)
 FROM kept WHERE slot.id = $5
 RETURNING kept.fence
 
@@ -56,7 +60,8 @@ RETURNING kept.fence
 SELECT fence FROM customer_queue WHERE open_kfid = $1 AND external_userid = $2 AND fence = $3 FOR UPDATE
 
 -- name: end_slot
-UPDATE slot SET ended = true, counts_until = clock_timestamp() + $2::interval WHERE id = $1
+-- From the grant at least: the clock may have been set back since, and not been mended yet.
+UPDATE slot SET ended = true, counts_until = greatest(granted_at, steady()) + $2::interval WHERE id = $1
 
 -- name: return_slot
 DELETE FROM slot WHERE id = $1
@@ -106,7 +111,7 @@ WHERE c.open_kfid = $1 AND c.external_userid = $2 AND c.command_id = silent.comm
 UPDATE customer_queue q
 SET lease_until = '-infinity',
     -- Without a pause no time is kept: a clock set back must not hold the customer.
-    next_attempt_at = CASE WHEN $4::interval > interval '0' THEN clock_timestamp() + $4 ELSE '-infinity' END,
+    next_attempt_at = CASE WHEN $4::interval > interval '0' THEN steady() + $4 ELSE '-infinity' END,
     look_first = coalesce($5::boolean, q.look_first),
     refused = q.refused OR $6::boolean,
     waiting_since = NULL
@@ -114,16 +119,16 @@ WHERE open_kfid = $1 AND external_userid = $2 AND fence = $3
 
 -- name: suspend_account
 INSERT INTO account AS a (open_kfid, failures, errcode, paused_until, alerted_at)
-VALUES ($1, 1, $2, clock_timestamp() + $3::interval, now())
+VALUES ($1, 1, $2, steady() + $3::interval, now())
 ON CONFLICT (open_kfid) DO UPDATE SET
     failures = a.failures + 1,
     errcode = excluded.errcode,
-    paused_until = clock_timestamp() + least($4::interval, $3 * power(2, least(a.failures, 20))),
+    paused_until = steady() + least($4::interval, $3 * power(2, least(a.failures, 20))),
     alerted_at = CASE
         WHEN a.errcode IS DISTINCT FROM excluded.errcode OR a.alerted_at < now() - $5::interval THEN now()
         ELSE a.alerted_at
     END
-RETURNING alerted_at = now() AS alert, extract(epoch FROM paused_until - clock_timestamp())::float8 AS pause_seconds
+RETURNING alerted_at = now() AS alert, extract(epoch FROM paused_until - steady())::float8 AS pause_seconds
 
 -- name: resume_account
 -- The errcode stays: the same refusal in a minute is no news.
@@ -132,14 +137,14 @@ WHERE open_kfid IN ($1, '') AND failures > 0
 RETURNING open_kfid
 
 -- name: probe_account_later
-UPDATE account SET paused_until = clock_timestamp() + $2::interval WHERE open_kfid IN ($1, '') AND failures > 0
+UPDATE account SET paused_until = steady() + $2::interval WHERE open_kfid IN ($1, '') AND failures > 0
 
 -- name: pause_all
 SELECT pause_all($1, $2, $3, $4, $5, $6)
 
 -- name: unpublished_changes
 SELECT d.id, d.open_kfid, d.external_userid, d.command_id, d.status, d.parts_sent, d.errcode, d.reason, d.occurred_at,
-    d.holder, d.servicer_userid, c.kind, c.turn_id, c.parts_total, c.carrier
+    d.holder, d.servicer_userid, c.replaced_by, c.kind, c.turn_id, c.parts_total, c.carrier
 FROM delivery_change d JOIN command c USING (open_kfid, external_userid, command_id)
 WHERE d.published_at IS NULL
 ORDER BY d.id

@@ -13,8 +13,9 @@ from kf_runtime.postgres import TRANSIENT
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
 
+from kf_sender.changes import Change
 from kf_sender.intake import SERVICE
-from kf_sender.store import Change, Store
+from kf_sender.store import Store
 
 DELIVERY_TEMPLATE = "kf.delivery.{open_kfid}"
 AWAY: tuple[type[Exception], ...] = (NatsError, *TRANSIENT)
@@ -91,6 +92,7 @@ def event_of(change: Change) -> DeliveryChanged:
         reason=change.reason,
         holder=change.holder,
         servicer_userid=change.servicer_userid,
+        replaced_by=change.replaced_by,
         occurred_at=change.occurred_at,
     )
 

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 from dataclasses import replace
+from typing import Any
 
 import structlog
 from kf_contracts.commands import SendContent
@@ -12,8 +13,9 @@ from kf_wecom.errors import ApiError, WecomError
 from pydantic import ValidationError
 
 from kf_sender import verdict as judge
+from kf_sender.claimed import Claimed
 from kf_sender.pacing import Pacing
-from kf_sender.store import Claimed, Store
+from kf_sender.store import Store
 from kf_sender.verdict import Action, Verdict
 
 AS_TEXT = "text"
@@ -101,7 +103,7 @@ def content_of(command: SendContent, media_id: str) -> models.Content | None:
     try:
         match command.msgtype:
             case "msgmenu":
-                return models.Menu.model_validate({**command.fields, "items": _items(command.fields)})
+                return _menu(command.fields)
             case "link":
                 return models.Link.model_validate({**command.fields, "thumb_media_id": media_id})
             case "image":
@@ -110,6 +112,18 @@ def content_of(command: SendContent, media_id: str) -> models.Content | None:
                 return models.File(media_id=media_id)
     except (ValidationError, KeyError, TypeError):
         return None
+
+
+def menu_or_text(fields: dict[str, Any], text: str) -> models.Menu | models.Text:
+    """The menu that a command of a code brings; its text when there is none that WeCom would take."""
+    try:
+        return _menu(fields) if fields else models.Text(content=text)
+    except (ValidationError, KeyError, TypeError):
+        return models.Text(content=text)
+
+
+def _menu(fields: dict[str, Any]) -> models.Menu:
+    return models.Menu.model_validate({**fields, "items": _items(fields)})
 
 
 _LINES: dict[str, type[models.MenuItem]] = {

@@ -1,6 +1,7 @@
 """Handover and end of a session: who gets it, what the customer is told, never away from a human."""
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from kf_contracts.commands import EndSession, HandOver
 from kf_contracts.events import SessionHolder
@@ -11,9 +12,11 @@ from kf_wecom.errors import ApiError, WecomError
 from kf_wecom.replies import ServiceState
 
 from kf_sender import verdict as judge
+from kf_sender.claimed import Claimed
 from kf_sender.pacing import Pacing
 from kf_sender.plan import fitting
-from kf_sender.store import Claimed, Store
+from kf_sender.rich import menu_or_text
+from kf_sender.store import Store
 from kf_sender.verdict import Action, Verdict
 
 _POOL, _HUMAN, _ENDED = 2, 3, 4
@@ -81,7 +84,7 @@ class Sessions:
         await self._store.keep_code(claimed, code, claimed.text, SessionHolder.ENDED)
         if not code or not command.farewell:
             return _done("ended", look_first=False)
-        return await self._notice(claimed, code, look_first=False)
+        return await self._notice(claimed, code, look_first=False, menu=command.menu)
 
     async def _ended(self, claimed: Claimed) -> str:
         """The end code; empty when somebody else ended the session meanwhile (95016)."""
@@ -119,12 +122,13 @@ class Sessions:
                 return None
             raise
 
-    async def _notice(self, claimed: Claimed, code: str, *, look_first: bool) -> Verdict:
+    async def _notice(
+        self, claimed: Claimed, code: str, *, look_first: bool, menu: dict[str, Any] | None = None
+    ) -> Verdict:
         """The words that the code allows; without them the session has changed hands all the same."""
+        content = menu_or_text(menu or {}, claimed.text)
         try:
-            await self._sends.send_msg_on_event(
-                code=code, content=Text(content=claimed.text), msgid=claimed.msgid
-            )
+            await self._sends.send_msg_on_event(code=code, content=content, msgid=claimed.msgid)
         except WecomError as error:
             refused = judge.of_event_send(
                 error, attempts=claimed.attempt, mends=claimed.mends, pacing=self._pacing

@@ -40,6 +40,33 @@ class Settings(ServiceSettings):
         le=9000,
         description="send_msg calls per minute, all replicas and accounts together.",
     )
+    kf_sender_account_rate_per_minute: int = Field(
+        default=0,
+        ge=0,
+        le=9000,
+        description="send_msg calls per minute of one KF account, all replicas together; "
+        "0: no limit but that of all accounts.",
+    )
+    kf_sender_burst: int = Field(
+        default=0,
+        ge=0,
+        le=9000,
+        description="Ordinary sends at once; so many again when as much of the minute has passed. "
+        "0: half of KF_SENDER_RATE_PER_MINUTE.",
+    )
+    kf_sender_merge_seconds: float = Field(
+        default=120.0,
+        ge=1,
+        le=86_400,
+        description="An answer that has waited so long goes out in one message with those behind it.",
+    )
+    kf_sender_keep_days: int = Field(
+        default=30,
+        ge=4,
+        le=3650,
+        description="How long commands that ended stay in the ledger, with their text; "
+        "never less than the streams keep.",
+    )
     kf_sender_workers: int = Field(
         default=8, ge=1, le=64, description="Customers that one replica sends to at the same time."
     )

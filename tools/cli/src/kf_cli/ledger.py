@@ -21,10 +21,10 @@ SELECT status, count(*) AS commands FROM command
 WHERE status IN ('queued', 'sending', 'unknown', 'held', 'parked') GROUP BY status ORDER BY status
 """
 _CIRCUITS = """
-SELECT open_kfid, errcode, failures, extract(epoch FROM paused_until - clock_timestamp())::float8 AS seconds
+SELECT open_kfid, errcode, failures, extract(epoch FROM paused_until - steady())::float8 AS seconds
 FROM account WHERE failures > 0 ORDER BY open_kfid
 """
-_PAUSE = "SELECT greatest(0, extract(epoch FROM paused_until - clock_timestamp()))::float8 FROM limiter"
+_PAUSE = "SELECT greatest(0, extract(epoch FROM paused_until - steady()))::float8 FROM limiter"
 
 
 @dataclass(frozen=True)
