@@ -24,24 +24,19 @@ def message(turn_id: str, status: str = "answered", reason: str = "") -> dict[st
 
 
 def turn(position: int, *msgids: str) -> dict[str, Any]:
-    return {"external_userid": WHO, "position": position, "msgids": list(msgids), "outcome": "answered"}
+    ids = {"external_userid": WHO, "position": position, "msgids": list(msgids)}
+    return ids | {"outcome": "answered", "passage_ids": ["p1"]}
 
 
-def part(turn_id: str, msgid: str, seq: int, status: str = "sent") -> dict[str, Any]:
-    return {
-        "external_userid": WHO,
-        "msgid": msgid,
-        "part_no": 0,
-        "status": status,
-        "turn_id": turn_id,
-        "seq": seq,
-    }
+def part(turn_id: str, msgid: str, seq: int, text: str) -> dict[str, Any]:
+    ids = {"external_userid": WHO, "msgid": msgid, "turn_id": turn_id}
+    return ids | {"part_no": 0, "status": "sent", "seq": seq, "text": text}
 
 
 GOOD = Records(
     messages={"m1": message("t1"), "m2": message("t2")},
     turns={"t1": turn(1, "m1"), "t2": turn(2, "m2")},
-    parts=[part("t1", "a1", 1), part("t2", "a2", 2)],
+    parts=[part("t1", "a1", 1, "第一个答案"), part("t2", "a2", 2, "第二个答案")],
     transcripts={WHO: [line(0, "a1", "第一个答案"), line(1, "a2", "第二个答案")]},
     judge={"broken": {"late_callback": 3}, "examples": []},
     delivered={"m1": ["delivered"], "m2": ["waiting", "delivered"]},
@@ -60,7 +55,7 @@ def test_a_good_run_has_no_findings() -> None:
         ("lost", replace(GOOD, messages={"m1": message("t1")})),
         ("lost", replace(GOOD, messages=GOOD.messages | {"m2": message("", "ignored", "too_old")})),
         ("lost", replace(GOOD, transcripts={WHO: SHOWN[:1]})),
-        ("lost", replace(GOOD, transcripts={WHO: [SHOWN[0], line(1, "a2", "别的")]})),
+        ("lost", replace(GOOD, parts=[GOOD.parts[0], part("t2", "a2", 2, "别的")])),
         ("duplicated", replace(GOOD, transcripts={WHO: [*SHOWN, line(2, "a2", "第二个答案")]})),
         ("duplicated", replace(GOOD, transcripts={WHO: [*SHOWN, line(2, "a3", "多余")]})),
         ("duplicated", replace(GOOD, turns=GOOD.turns | {"t2": turn(2, "m1", "m2")})),
@@ -78,8 +73,8 @@ def test_damage_is_found(kind: str, records: Records) -> None:
 
 def test_an_apology_is_counted_and_not_called_lost() -> None:
     turns = GOOD.turns | {"t2": GOOD.turns["t2"] | {"outcome": "apologised"}}
-    shown = {WHO: [SHOWN[0], line(1, "a2", "抱歉，稍后再试")]}
-    verdict = judge(replace(GOOD, turns=turns, transcripts=shown), CROWD)
+    parts = [GOOD.parts[0], part("t2", "a2", 2, "抱歉，稍后再试")]
+    verdict = judge(replace(GOOD, turns=turns, parts=parts), CROWD)
     assert verdict.clean
     assert verdict.substitutes == {"apologised": 1}
 

@@ -27,9 +27,9 @@ UNION ALL SELECT 'unpublished outcome', open_kfid, external_userid, command_id
 FROM sender.delivery_change WHERE published_at IS NULL
 """
 _MESSAGES = "SELECT external_userid, msgid, status, reason, turn_id FROM dialog.inbox WHERE origin = 3"
-_TURNS = "SELECT external_userid, turn_id, position, msgids, outcome FROM dialog.turn"
+_TURNS = "SELECT external_userid, turn_id, position, msgids, outcome, passage_ids FROM dialog.turn"
 _PARTS = """
-SELECT p.external_userid, p.msgid, p.part_no, p.status, c.turn_id, c.seq
+SELECT p.external_userid, p.msgid, p.part_no, p.status, p.text, c.turn_id, c.seq
 FROM sender.part p JOIN sender.command c USING (open_kfid, external_userid, command_id)
 """
 _WORK_QUEUES = ("KF_NOTICE", "KF_OUTBOUND")
