@@ -4,17 +4,18 @@ import asyncio
 import os
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 from time import monotonic
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import asyncpg
 from kf_contracts import streams
-from kf_contracts.events import MessageReceived, SendReply
+from kf_contracts.commands import Command, decode_command
+from kf_contracts.events import DeliveryChanged, DeliveryStatus, MessageReceived, Payload, SendReply
 from kf_dialog.__main__ import serve
 from kf_dialog.settings import Settings
 from kf_runtime import nats as kf_nats
@@ -26,6 +27,7 @@ from tests.fakes.knowledge import FakeKnowledge
 
 ACCOUNT = "wk1"
 WAIT_SECONDS = 45.0
+CommandT = TypeVar("CommandT", bound=Payload)
 
 
 @dataclass
@@ -123,24 +125,61 @@ class Town:
             template="kf.inbound.{open_kfid}",
         )
 
-    async def replies(self) -> list[SendReply]:
+    async def enters(self, customer: str, **fields: Any) -> str:
+        """The customer opens the chat, as an event of sync_msg."""
+        return await self.event(customer, event_type="enter_session", **fields)
+
+    async def event(self, customer: str, **fields: Any) -> str:
+        """An event of sync_msg about a customer."""
+        body = {"open_kfid": ACCOUNT, "external_userid": customer, **fields}
+        return await self.send(customer, {"msgtype": "event", "event": body}, origin=4)
+
+    async def tell(self, command: Command, status: DeliveryStatus, **fields: Any) -> None:
+        """What the sender says about a command, on KF_DELIVERY."""
+        change = DeliveryChanged(
+            command_id=command.command_id,
+            kind=command.kind,
+            turn_id=command.turn_id,
+            open_kfid=command.open_kfid,
+            external_userid=command.external_userid,
+            status=status,
+            parts_sent=1,
+            parts_total=1,
+            **fields,
+        )
+        await kf_nats.publish(
+            self.js,
+            f"kf.delivery.{command.open_kfid}",
+            change.encode(),
+            msg_id=f"d{next(self._numbers)}",
+            template="kf.delivery.{open_kfid}",
+        )
+
+    async def commands(self) -> list[Command]:
         """Everything on KF_OUTBOUND so far, in order, without consuming it."""
         state = (await self.js.stream_info(streams.KF_OUTBOUND)).state
-        found = []
-        for sequence in range(1, state.last_seq + 1):
-            message = await self.js.get_msg(streams.KF_OUTBOUND, sequence)
-            found.append(SendReply.decode(message.data or b""))
-        return found
+        return [
+            decode_command((await self.js.get_msg(streams.KF_OUTBOUND, sequence)).data or b"")
+            for sequence in range(1, state.last_seq + 1)
+        ]
 
-    async def replied(self, number: int) -> list[SendReply]:
-        """The replies once there are `number`; fails after a generous wait."""
+    async def commanded(self, kind: type[CommandT], number: int = 1) -> list[CommandT]:
+        """The commands of one kind once there are `number`; fails after a generous wait."""
         deadline = monotonic() + WAIT_SECONDS
         while True:
-            found = await self.replies()
+            found = [command for command in await self.commands() if isinstance(command, kind)]
             if len(found) >= number or monotonic() > deadline:
-                assert len(found) == number, f"{len(found)} replies instead of {number}"
+                assert len(found) == number, f"{len(found)} of {kind.__name__} instead of {number}"
                 return found
             await asyncio.sleep(0.05)
+
+    async def replies(self) -> list[SendReply]:
+        """The replies on KF_OUTBOUND so far, in order."""
+        return [command for command in await self.commands() if isinstance(command, SendReply)]
+
+    async def replied(self, number: int) -> list[SendReply]:
+        """The replies once there are `number`."""
+        return await self.commanded(SendReply, number)
 
     async def asked(self, number: int) -> None:
         """Wait until the model was called `number` times."""
@@ -157,6 +196,16 @@ class Town:
             return await connection.fetch(query, *arguments)
         finally:
             await connection.close()
+
+    async def until(self, query: str, *arguments: Any) -> list[Any]:
+        """The rows of a query on the dialog schema once there are any."""
+        async with asyncio.timeout(WAIT_SECONDS):
+            while True:
+                # The replica may still be making its tables.
+                with suppress(asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError):
+                    if rows := await self.rows(query, *arguments):
+                        return rows
+                await asyncio.sleep(0.05)
 
     async def stored(self, number: int) -> None:
         """Wait until the inbox holds `number` items."""

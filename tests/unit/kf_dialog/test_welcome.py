@@ -71,7 +71,7 @@ def test_an_account_without_a_greeting_is_silent() -> None:
 
 
 def test_an_ended_session_asks_whether_the_customer_is_satisfied() -> None:
-    ended = {"event_type": "session_status_change", "change_type": 3, "msg_code": "END"}
+    ended: dict[str, Any] = {"event_type": "session_status_change", "change_type": 3, "msg_code": "END"}
     found = command(**ended)
     assert found is not None
     assert found.code == "END"

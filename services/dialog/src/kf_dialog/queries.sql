@@ -243,7 +243,7 @@ FROM (
 ) AS late
 WHERE c.open_kfid = late.open_kfid AND c.external_userid = late.external_userid
 RETURNING c.open_kfid, c.external_userid, EXTRACT(EPOCH FROM now() - c.waiting_since)::float8 AS waited, c.holder,
-    c.lease_until > now() AS in_hand;
+    COALESCE(c.lease_until > now(), false) AS in_hand;
 
 -- name: prune_inbox
 WITH pruned AS (

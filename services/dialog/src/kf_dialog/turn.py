@@ -32,8 +32,8 @@ _MOST_FAILURES = 3
 """After so many, asking the model again would only cost: the customer gets an apology."""
 _DEADLINE_MARGIN = 3.0
 """Seconds of the deadline that are kept for storing and sending."""
-_LEAST_SECONDS = 10.0
-"""What an answer may take even when the deadline has passed: after an outage it still beats an apology."""
+_LEAST_SHARE = 1 / 3
+"""Of the deadline, for an answer that comes late anyway: after an outage it still beats an apology."""
 
 
 class InHand:
@@ -134,7 +134,7 @@ class TurnWorker:
     async def _in_time(self, claim: Claim, work: Work) -> Answer:
         """The answer before the account's deadline, whatever hangs."""
         deadline = self._accounts.of(claim.open_kfid).limits.deadline_seconds
-        left = max(deadline - work.waited - _DEADLINE_MARGIN, _LEAST_SECONDS)
+        left = max(deadline - work.waited - _DEADLINE_MARGIN, deadline * _LEAST_SHARE)
         answering = asyncio.create_task(self._answer(claim, work))
         try:
             if await asyncio.wait({answering}, timeout=left) == (set(), {answering}):
