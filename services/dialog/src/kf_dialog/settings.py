@@ -64,7 +64,10 @@ class Settings(ServiceSettings):
         description="How long after the first message newer ones still join its answer; then it goes out.",
     )
     kf_dialog_turn_workers: int = Field(
-        default=16, ge=1, le=1000, description="Conversations one replica answers at the same time."
+        default=500,
+        ge=1,
+        le=5000,
+        description="Conversations one replica answers at the same time; a turn that waits costs only memory.",
     )
     kf_dialog_lease_seconds: float = Field(
         default=10.0,
