@@ -26,14 +26,16 @@ from pathlib import Path
 import kf_cli
 from kf_cli import embedded
 from kf_knowledge import bm25, database, ranking, search
+from kf_knowledge.drafts import Drafts, NewDocument, NewPassage
 from kf_knowledge.embedder import Vectors
 from kf_knowledge.ingestion import Ingestor, Submission
 from kf_knowledge.local_embedder import LocalEmbedder
 from kf_knowledge.passages import Format
 from kf_knowledge.ranking import Hit
 from kf_knowledge.settings import Settings
-from kf_knowledge.store import NewDocument, NewPassage, Store
+from kf_knowledge.store import Scope, Store
 from kf_knowledge.tokens import lexemes, query_lexemes
+from kf_runtime import postgres
 from numpy import load, save  # after kf_knowledge, which limits the threads NumPy starts
 
 CACHE = Path(tempfile.gettempdir()) / "kefu-benchmark"
@@ -41,6 +43,7 @@ PAGE = Path(__file__).parents[1] / "docs" / "retrieval.md"
 MARK = "<!-- measured -->"
 SAMPLE = Path(kf_cli.__file__).with_name("sample")
 SHARE = Settings.model_fields["kf_knowledge_dense_share"].default
+DRAFT = Scope(draft=True)
 Ranking = Callable[[Sequence[Hit]], list[Hit]]
 
 
@@ -90,7 +93,7 @@ async def vectors(embed: Callable[[Sequence[str]], Awaitable[Vectors]], texts: S
     return loaded
 
 
-async def fill(store: Store, embedder: LocalEmbedder, corpus: dict[str, str]) -> dict[str, uuid.UUID]:
+async def fill(drafts: Drafts, embedder: LocalEmbedder, corpus: dict[str, str]) -> dict[str, uuid.UUID]:
     """Stores each passage whole, so that it can be told apart; returns their ids by name."""
     ids = {name: uuid.uuid4() for name in corpus}
     embedded_texts = await vectors(embedder.embed_passages, list(corpus.values()))
@@ -98,7 +101,7 @@ async def fill(store: Store, embedder: LocalEmbedder, corpus: dict[str, str]) ->
         NewPassage(ids[name], (), "", text, lexemes(text), vector[None])
         for (name, text), vector in zip(corpus.items(), embedded_texts, strict=True)
     ]
-    await store.replace(
+    await drafts.replace(
         NewDocument(uuid.uuid4(), "set", "", "", Format.TEXT, b"", list(ids.values()), passages)
     )
     return ids
@@ -107,7 +110,7 @@ async def fill(store: Store, embedder: LocalEmbedder, corpus: dict[str, str]) ->
 async def hits_of(store: Store, collection: str, query: str, vector: Vectors) -> list[Hit]:
     """What Searcher does between the query's vector and the passages' texts."""
     words = query_lexemes(query)
-    numbers = await store.statistics(collection, words)
+    numbers = await store.statistics(collection, words, DRAFT)
     assert numbers is not None
     terms = bm25.weigh(words, numbers.passages, numbers.frequencies, search.LEXICAL_BUDGET)
     dense, lexical = await search.candidates(store, numbers, vector, terms)
@@ -148,10 +151,11 @@ def reported(rows: Iterable[tuple[str, str]]) -> dict[str, str]:
     return {name: text for number, (name, text) in enumerate(rows) if number % 3}
 
 
-async def measure_set(directory: Path, store: Store, embedder: LocalEmbedder) -> list[str]:
+async def measure_set(directory: Path, pool: postgres.Pool, embedder: LocalEmbedder) -> list[str]:
     """The tables of one directory."""
     wanted = dict(line.split("\t")[:2] for line in (directory / "qrels.tsv").read_text().splitlines())
-    ids = await fill(store, embedder, read(directory / "corpus.jsonl"))
+    store = Store(pool, embedder.dimension, embedder.question_bias)
+    ids = await fill(Drafts(pool), embedder, read(directory / "corpus.jsonl"))
     tables = []
     for path in query_files(directory):
         everything = read(path)
@@ -166,11 +170,12 @@ async def measure_set(directory: Path, store: Store, embedder: LocalEmbedder) ->
     return tables
 
 
-async def measure_sample(store: Store, embedder: LocalEmbedder) -> list[str]:
+async def measure_sample(pool: postgres.Pool, embedder: LocalEmbedder) -> list[str]:
     """The table of the sample knowledge base's answerable questions."""
+    store = Store(pool, embedder.dimension, embedder.question_bias)
     for path in sorted(SAMPLE.glob("*/*.*")):
         document = Submission(path.parent.name, path.name, "", None, path.read_bytes())
-        await Ingestor(store, embedder).ingest(document)
+        await Ingestor(store, Drafts(pool), embedder).ingest(document)
     rows = list(csv.DictReader((SAMPLE / "questions.csv").read_text(encoding="utf-8").splitlines()))
     tally = Tally()
     for number, row in enumerate(rows):
@@ -178,7 +183,9 @@ async def measure_sample(store: Store, embedder: LocalEmbedder) -> list[str]:
             continue
         vector = (await embedder.embed_queries([row["question"]]))[0]
         hits = await hits_of(store, row["collection"], row["question"], vector)
-        passages = await store.passages([hit.id for hit in hits])
+        numbers = await store.statistics(row["collection"], [], DRAFT)
+        assert numbers is not None
+        passages = await store.passages(numbers, [hit.id for hit in hits])
         expected = set(row["expected"].split("|"))
         right = {id_ for id_, passage in passages.items() if expected & {passage.question, *passage.headings}}
         tally.add(hits, lambda hit, right=right: hit.id in right)  # type: ignore[misc]
@@ -188,26 +195,26 @@ async def measure_sample(store: Store, embedder: LocalEmbedder) -> list[str]:
 
 
 @asynccontextmanager
-async def empty_store(embedder: LocalEmbedder) -> AsyncIterator[Store]:
-    """A store in a database of its own."""
+async def empty_database(embedder: LocalEmbedder) -> AsyncIterator[postgres.Pool]:
+    """A database of its own."""
     with tempfile.TemporaryDirectory() as folder:
         embedded.init_postgres(Path(folder) / "data")
         port = embedded.free_port()
         command = embedded.postgres_command(Path(folder) / "data", port, durable=False)
         with embedded.Child("postgres", command, port, Path(folder) / "log"):
             pool = await database.open_pool(embedded.database_url(port), embedder.model, embedder.dimension)
-            yield Store(pool, embedder.dimension, embedder.question_bias)
+            yield pool
             await pool.close()
 
 
 async def run(directories: Sequence[Path], write: bool) -> None:
     """Measures everything, each set in a database of its own."""
     embedder = await LocalEmbedder.load()
-    async with empty_store(embedder) as store:
-        tables = await measure_sample(store, embedder)
+    async with empty_database(embedder) as pool:
+        tables = await measure_sample(pool, embedder)
     for directory in directories:
-        async with empty_store(embedder) as store:
-            tables += await measure_set(directory, store, embedder)
+        async with empty_database(embedder) as pool:
+            tables += await measure_set(directory, pool, embedder)
     await embedder.close()
     if write:
         head = PAGE.read_text(encoding="utf-8").split(MARK)[0]

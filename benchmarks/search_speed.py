@@ -20,13 +20,15 @@ from pathlib import Path
 from kf_cli import embedded
 from kf_knowledge import database
 from kf_knowledge.bm25 import weigh
+from kf_knowledge.drafts import Drafts, NewDocument, NewPassage
 from kf_knowledge.embedder import Vectors, normalised
 from kf_knowledge.passages import Format
 from kf_knowledge.ranking import fuse
 from kf_knowledge.search import LEXICAL_BUDGET, candidates
 from kf_knowledge.settings import Settings
-from kf_knowledge.store import NewDocument, NewPassage, Store
+from kf_knowledge.store import Store
 from kf_knowledge.tokens import lexemes, query_lexemes
+from kf_knowledge.versions import Versions
 from kf_runtime import postgres
 from numpy import arange, float32, random  # after kf_knowledge, which limits the threads NumPy starts
 
@@ -78,17 +80,21 @@ def passages(world: World, count: int) -> Iterator[list[NewPassage]]:
         ]
 
 
-async def fill(store: Store, pool: postgres.Pool, world: World, count: int) -> None:
+async def fill(pool: postgres.Pool, world: World, count: int) -> None:
     """Stores 99 of 100 passages in the collection big, the others in small; indexes are built at the end."""
     definitions = await pool.fetch(
         "SELECT indexdef FROM pg_indexes WHERE indexname = ANY ($1::text[])", INDEXES
     )
     await pool.execute("; ".join(f"DROP INDEX {name}" for name in INDEXES))
+    drafts, versions = Drafts(pool), Versions(pool)
     start = time.perf_counter()
     for name, part in (("small", count // 100), ("big", count - count // 100)):
         for number, some in enumerate(passages(world, part)):
-            ids = [passage.id for passage in some]
-            await store.replace(NewDocument(uuid.uuid4(), name, f"{number}", "", Format.TEXT, b"", ids, some))
+            ids = [passage.key for passage in some]
+            await drafts.replace(
+                NewDocument(uuid.uuid4(), name, f"{number}", "", Format.TEXT, b"", ids, some)
+            )
+        await versions.publish(name)
     print(f"stored {count:,} passages in {time.perf_counter() - start:.0f} s", flush=True)
     for (definition,) in definitions:
         start = time.perf_counter()
@@ -115,7 +121,7 @@ async def measure(store: Store, pool: postgres.Pool, world: World, collection: s
         terms = weigh(words, numbers.passages, numbers.frequencies, LEXICAL_BUDGET)
         dense, lexical = await candidates(store, numbers, vector, terms)
         hits = fuse(dense, lexical, terms.total, SHARE)
-        await store.passages([hit.id for hit in hits[:10]])
+        await store.passages(numbers, [hit.id for hit in hits[:10]])
         seconds["all"].append(time.perf_counter() - start)
         start = time.perf_counter()
         found = await store.nearest(numbers, vector, 100)
@@ -154,7 +160,7 @@ async def run(arguments: argparse.Namespace, folder: Path) -> None:
         pool = await database.open_pool(embedded.database_url(port), "made-up", DIMENSION)
         store, world = Store(pool, DIMENSION), World()
         if not await store.collections():
-            await fill(store, pool, world, arguments.passages)
+            await fill(pool, world, arguments.passages)
         for collection in await store.collections():
             print(f"{collection.name}: {collection.passage_count:,} passages")
             print("  warming up:")

@@ -5,8 +5,10 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from kf_knowledge import database
+from kf_knowledge.drafts import Drafts
 from kf_knowledge.local_embedder import LocalEmbedder
 from kf_knowledge.store import Store
+from kf_knowledge.versions import Versions
 from kf_runtime import postgres
 
 
@@ -23,6 +25,16 @@ async def pool(database_url: str, embedder: LocalEmbedder) -> AsyncIterator[post
     opened = await database.open_pool(database_url, embedder.model, embedder.dimension)
     yield opened
     await opened.close()
+
+
+@pytest.fixture
+def drafts(pool: postgres.Pool) -> Drafts:
+    return Drafts(pool)
+
+
+@pytest.fixture
+def versions(pool: postgres.Pool) -> Versions:
+    return Versions(pool)
 
 
 @pytest.fixture

@@ -74,8 +74,8 @@ async def test_other_model_is_refused_while_passages_are_stored(
     await database.prepare(pool, "small", 384)
     await pool.execute(
         "INSERT INTO collection (name) VALUES ('c');"
-        "INSERT INTO document VALUES (gen_random_uuid(), 1, 's', 't', 1, '', 1);"
-        "INSERT INTO passage SELECT gen_random_uuid(), 1, id, 0, '{}', '', 'text' FROM document"
+        "INSERT INTO document VALUES (gen_random_uuid(), 1, 's');"
+        "INSERT INTO passage SELECT id, 1, id, 0, '{}', '', 'text', id, 1 FROM document"
     )
     with pytest.raises(DatabaseError, match=r"small \(384 dimensions\).*EMBEDDING_MODEL"):
         await database.prepare(pool, model, dimension)

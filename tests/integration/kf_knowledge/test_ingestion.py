@@ -6,12 +6,13 @@ from collections.abc import Sequence
 import asyncpg
 import pytest
 from kf_knowledge.content import InvalidDocumentError
+from kf_knowledge.drafts import Drafts, UnknownCollectionError, UnknownDocumentError
 from kf_knowledge.embedder import EmbeddingUnavailableError, Vectors
 from kf_knowledge.ingestion import Ingestor, Submission
 from kf_knowledge.local_embedder import LocalEmbedder
 from kf_knowledge.passages import Format, document_id
 from kf_knowledge.search import Searcher
-from kf_knowledge.store import Store, UnknownDocumentError
+from kf_knowledge.store import Scope, Store
 from kf_runtime import postgres
 
 FAQ = "问题,答案,相似问题\nX2 多少钱,2999 元,价格|贵不贵\n保修多久,两年,质保\n"
@@ -47,8 +48,8 @@ def counting(embedder: LocalEmbedder) -> Counting:
 
 
 @pytest.fixture
-def ingestor(store: Store, counting: Counting) -> Ingestor:
-    return Ingestor(store, counting)
+def ingestor(store: Store, drafts: Drafts, counting: Counting) -> Ingestor:
+    return Ingestor(store, drafts, counting)
 
 
 def faq(text: str = FAQ, source: str = "faq.csv", title: str = "") -> Submission:
@@ -57,17 +58,23 @@ def faq(text: str = FAQ, source: str = "faq.csv", title: str = "") -> Submission
 
 async def check_sums(pool: postgres.Pool) -> None:
     """What writes keep up incrementally equals what a full count finds."""
-    kept = await pool.fetch("SELECT lexeme, passage_count FROM lexeme_frequency ORDER BY lexeme")
+    kept = await pool.fetch(
+        "SELECT lexeme, draft_count AS passage_count FROM lexeme_frequency "
+        "WHERE draft_count > 0 ORDER BY lexeme"
+    )
     counted = await pool.fetch(
         "SELECT split_part(lexeme, ':', 2) AS lexeme, count(*)::int AS passage_count "
-        "FROM passage_terms, unnest(tsvector_to_array(lexemes)) lexeme GROUP BY 1 ORDER BY 1"
+        "FROM passage_terms, unnest(tsvector_to_array(lexemes)) lexeme WHERE died = 2147483647 "
+        "GROUP BY 1 ORDER BY 1"
     )
     assert kept == counted
-    sums = await pool.fetchrow("SELECT document_count, passage_count, lexeme_count FROM collection")
+    sums = await pool.fetchrow(
+        "SELECT draft_document_count, draft_passage_count, draft_lexeme_count FROM collection"
+    )
     assert tuple(sums or ()) == tuple(
         await pool.fetchrow(
-            "SELECT (SELECT count(*) FROM document), count(*), coalesce(sum(lexeme_count), 0) "
-            "FROM passage_terms"
+            "SELECT (SELECT count(*) FROM edition WHERE died = 2147483647), count(*), "
+            "coalesce(sum(lexeme_count), 0) FROM passage_terms WHERE died = 2147483647"
         )
         or ()
     )
@@ -97,13 +104,13 @@ async def test_only_changed_passages_are_embedded_again(
     ingestor: Ingestor, counting: Counting, store: Store, pool: postgres.Pool
 ) -> None:
     document, _ = await ingestor.ingest(faq())
-    before = await store.passage_ids(document.id)
+    before = await store.live_keys(document.id)
     counting.texts.clear()
     replaced, changed = await ingestor.ingest(faq(FAQ.replace("两年", "三年")))
     assert changed
     assert replaced.id == document.id
     assert counting.texts == ["保修多久", "质保"]
-    assert len(before & await store.passage_ids(document.id)) == 1
+    assert len(before & await store.live_keys(document.id)) == 1
     await check_sums(pool)
 
 
@@ -115,19 +122,19 @@ async def test_new_title_keeps_passages(ingestor: Ingestor, counting: Counting) 
 
 
 async def test_deleted_document_is_not_found_any_more(
-    ingestor: Ingestor, store: Store, embedder: LocalEmbedder, pool: postgres.Pool
+    ingestor: Ingestor, store: Store, drafts: Drafts, embedder: LocalEmbedder, pool: postgres.Pool
 ) -> None:
     document, _ = await ingestor.ingest(faq())
     await ingestor.ingest(faq("问题,答案\n发什么快递,顺丰\n", source="other.csv"))
-    await store.delete("shop", document.id)
+    await drafts.erase("shop", document.id)
     searcher = Searcher(store, embedder, dense_share=0.5, answerable_cosine=0.9)
-    found = (await searcher.search("shop", "X2 多少钱", 5)).found
+    found = (await searcher.search("shop", "X2 多少钱", 5, Scope(draft=True))).found
     assert [one.passage.question for one in found] == ["发什么快递"]
     await check_sums(pool)
     with pytest.raises(UnknownDocumentError):
-        await store.delete("shop", document.id)
-    with pytest.raises(UnknownDocumentError):
-        await store.delete("no-such", document.id)
+        await drafts.erase("shop", document.id)
+    with pytest.raises(UnknownCollectionError):
+        await drafts.erase("no-such", document.id)
 
 
 async def test_failed_embedding_leaves_the_old_document(
@@ -146,12 +153,12 @@ async def test_failed_write_leaves_the_old_document(
 ) -> None:
     """A transaction that breaks after passages were removed and added rolls all of it back."""
     document, _ = await ingestor.ingest(faq())
-    before = await store.passage_ids(document.id)
+    before = await store.live_keys(document.id)
     await pool.execute("ALTER TABLE lexeme_frequency ADD CONSTRAINT broken CHECK (lexeme <> '坏')")
     with pytest.raises(asyncpg.CheckViolationError):
         await ingestor.ingest(faq("问题,答案\n坏了怎么办,报修\n"))
     assert await store.document("shop", document.id) == document
-    assert await store.passage_ids(document.id) == before
+    assert await store.live_keys(document.id) == before
     await check_sums(pool)
 
 
@@ -161,8 +168,8 @@ async def test_concurrent_replacements_end_with_one_whole_document(
     versions = [faq(f"问题,答案\n甲,{n}\n共同,不变\n乙{n},答{n}\n") for n in range(6)]
     others = [faq("问题,答案\n丙,丁\n", source=f"{n}.csv") for n in range(4)]
     await asyncio.gather(*(ingestor.ingest(one) for one in (*versions, *others)))
-    ids = await store.passage_ids(document_id("shop", "faq.csv"))
-    answers = {p.text for p in (await store.passages(list(ids))).values()} - {"不变"}
+    passages = await store.document_passages("shop", document_id("shop", "faq.csv"), 9, draft=True)
+    answers = {p.text for p in passages} - {"不变"}
     assert answers in [{str(n), f"答{n}"} for n in range(6)]
     await check_sums(pool)
 
@@ -175,8 +182,8 @@ async def test_bad_document_is_refused_and_nothing_is_stored(ingestor: Ingestor,
 
 async def test_gb18030_sheet_is_read(ingestor: Ingestor, store: Store) -> None:
     document, _ = await ingestor.ingest(Submission("shop", "gb.csv", "", None, FAQ.encode("gb18030")))
-    ids = await store.passage_ids(document.id)
-    assert {p.question for p in (await store.passages(list(ids))).values()} == {"X2 多少钱", "保修多久"}
+    passages = await store.document_passages("shop", document.id, 9, draft=True)
+    assert {p.question for p in passages} == {"X2 多少钱", "保修多久"}
 
 
 async def test_documents_are_listed_in_pages_by_source(ingestor: Ingestor, store: Store) -> None:
@@ -185,7 +192,7 @@ async def test_documents_are_listed_in_pages_by_source(ingestor: Ingestor, store
     seen: list[str] = []
     token = ""
     while True:
-        page, token = await store.documents("shop", 2, token)
+        page, token = await store.documents("shop", 2, token, draft=True)
         seen += [document.source for document in page]
         if not token:
             break

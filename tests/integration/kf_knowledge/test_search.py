@@ -11,13 +11,15 @@ import kf_cli
 import numpy as np
 import pytest
 from kf_knowledge import store as store_module
+from kf_knowledge.drafts import Drafts, NewDocument, NewPassage
 from kf_knowledge.ingestion import Ingestor, Submission
 from kf_knowledge.local_embedder import LocalEmbedder
 from kf_knowledge.passages import Format, document_id
 from kf_knowledge.search import Searcher
 from kf_knowledge.settings import Settings
-from kf_knowledge.store import NewDocument, NewPassage, Store
+from kf_knowledge.store import Scope, Store
 from kf_knowledge.tokens import lexemes
+from kf_knowledge.versions import Versions
 from kf_runtime import postgres
 
 SAMPLE = Path(kf_cli.__file__).with_name("sample")
@@ -32,7 +34,11 @@ def searcher(store: Store, embedder: LocalEmbedder) -> Searcher:
 
 
 async def load(store: Store, embedder: LocalEmbedder, collection: str, name: str, content: str) -> None:
-    await Ingestor(store, embedder).ingest(Submission(collection, name, "", None, content.encode()))
+    pool = store._pool
+    await Ingestor(store, Drafts(pool), embedder).ingest(
+        Submission(collection, name, "", None, content.encode())
+    )
+    await Versions(pool).publish(collection)
 
 
 async def test_sample_questions_find_their_entries(
@@ -94,7 +100,7 @@ async def test_unknown_or_empty_collection_has_no_answer(
 ) -> None:
     assert await searcher.search("nothing", "多少钱", 5) == await searcher.search("nothing", "x", 5)
     await load(store, embedder, "shop", "a.csv", "问题,答案\n多少钱,2999 元\n")
-    await store.delete("shop", document_id("shop", "a.csv"))
+    await Drafts(store._pool).erase("shop", document_id("shop", "a.csv"))
     result = await searcher.search("shop", "多少钱", 5)
     assert (list(result.found), result.answerable) == ([], False)
 
@@ -156,12 +162,12 @@ async def test_index_finds_a_rare_collection_among_many_vectors(
             NewPassage(uuid.uuid4(), (), "", f"t{n}", lexemes(f"t{n}"), vectors[n : n + 1])
             for n in range(count)
         ]
-        ids = [passage.id for passage in passages]
-        await store.replace(NewDocument(uuid.uuid4(), name, "s", "t", Format.TEXT, b"", ids, passages))
+        ids = [passage.key for passage in passages]
+        await Drafts(pool).replace(NewDocument(uuid.uuid4(), name, "s", "t", Format.TEXT, b"", ids, passages))
     await pool.execute("ANALYZE")
-    numbers = await store.statistics("rare", [])
+    numbers = await store.statistics("rare", [], Scope(draft=True))
     assert numbers is not None
     query = (centre / np.linalg.norm(centre)).astype(np.float32)
     by_index = await store.nearest(numbers, query, 10)
-    exact = await store.cosines(query, ids)
-    assert list(by_index) == sorted(exact, key=lambda id_: -exact[id_])[:10]
+    exact = dict(zip(ids, vectors @ query, strict=True))
+    assert [one.id for one in by_index] == sorted(ids, key=lambda id_: -exact[id_])[:10]

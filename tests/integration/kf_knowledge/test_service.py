@@ -63,7 +63,7 @@ async def knowledge(database_url: str) -> AsyncIterator[KnowledgeServiceStub]:
     assert PRICE not in output.decode(), "passages and questions are in no log"
 
 
-def document(content: bytes = FAQ.encode(), **fields: str) -> pb.IngestDocumentRequest:
+def document(content: bytes = FAQ.encode(), **fields: Any) -> pb.IngestDocumentRequest:
     return pb.IngestDocumentRequest(**{"collection": "shop", "source": "faq.csv", **fields}, content=content)
 
 

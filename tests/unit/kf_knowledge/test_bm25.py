@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from kf_knowledge.bm25 import PassageTerms, inverse_frequency, packed, scores, weigh
+from kf_knowledge.bm25 import Candidate, inverse_frequency, packed, scores, weigh
 
 TEXTS = st.dictionaries(st.text(min_size=1, max_size=5), st.integers(1, 300), max_size=30).map(Counter)
 
@@ -39,6 +39,12 @@ def test_common_lexemes_pick_candidates_in_pairs() -> None:
     assert terms.selective == (("保修", "扫地"), ("保修", "扫"))
 
 
+def test_no_pairs_where_rare_lexemes_bring_enough() -> None:
+    frequencies = {"扫地": 3_000, "保修": 2_000, "基站": 160}
+    terms = weigh(dict.fromkeys(frequencies, 1.0), 100_000, frequencies, budget=300)
+    assert terms.selective == (("基站",),)
+
+
 def by_the_book(terms: Counter[str], weights: dict[str, float], mean: float) -> float:
     """BM25 with k1 = 1.2 and b = 0.75; the index counts an occurrence up to 255 times."""
     norm = 1.2 * (0.25 + 0.75 * terms.total() / mean)
@@ -51,7 +57,7 @@ def test_scores_are_those_of_the_book(texts: list[Counter[str]], weights: dict[s
     """Whatever lexemes there are; passages without any of the query's are left out."""
     for terms, lexeme in zip(texts, weights, strict=False):
         terms[lexeme] += 1
-    held = [PassageTerms(uuid.uuid4(), terms.total(), *packed(terms)) for terms in texts]
+    held = [Candidate(uuid.uuid4(), 0.5, terms.total(), *packed(terms)) for terms in texts]
     found = scores(held, weights, mean_length=20.0)
     for passage, terms in zip(held, texts, strict=True):
         matched = sum(weight for lexeme, weight in weights.items() if lexeme in terms)

@@ -1,7 +1,7 @@
 """What counts as a word on the lexical side."""
 
-from kf_knowledge.store import tsquery, tsvector
 from kf_knowledge.tokens import MAX_LEXEME_CHARACTERS, lexemes, query_lexemes
+from kf_knowledge.tsearch import tsquery, tsvector
 
 
 def test_chinese_gives_characters_pairs_and_longer_words() -> None:

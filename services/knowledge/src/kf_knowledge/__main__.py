@@ -1,18 +1,23 @@
 """Starts the knowledge service: settings, embedding model, database, gRPC server; drains on SIGTERM."""
 
 from kf_contracts.knowledge.v1 import knowledge_pb2_grpc
-from kf_runtime import lifecycle, logging, settings, telemetry
+from kf_runtime import lifecycle, logging, postgres, settings, telemetry
 from kf_runtime.grpc import Server
 
 from kf_knowledge import database
+from kf_knowledge.curation import Curation
+from kf_knowledge.drafts import Drafts
 from kf_knowledge.embedder import EmbeddingError
 from kf_knowledge.endpoint_embedder import EndpointEmbedder
+from kf_knowledge.evaluation import Evaluator
 from kf_knowledge.ingestion import Ingestor
 from kf_knowledge.local_embedder import LocalEmbedder
+from kf_knowledge.publishing import Publisher
 from kf_knowledge.search import Searcher
 from kf_knowledge.servicer import KnowledgeServicer
 from kf_knowledge.settings import Settings
 from kf_knowledge.store import Store
+from kf_knowledge.versions import Versions
 
 
 async def serve(config: Settings) -> None:
@@ -22,25 +27,40 @@ async def serve(config: Settings) -> None:
     pool = await database.open_pool(
         config.database_url.get_secret_value(), embedder.model, embedder.dimension
     )
-    store = Store(pool, embedder.dimension, embedder.question_bias)
+    servicer = _servicer(pool, embedder, config)
+    server = Server(config.kf_knowledge_host, config.kf_knowledge_port)
+    knowledge_pb2_grpc.add_KnowledgeServiceServicer_to_server(servicer, server.server)
+    await listen(server)
+    try:
+        watch = lifecycle.watch_ready(server, {"postgres": servicer.answers}, stop)
+        await lifecycle.supervise(stop, {"readiness": watch}, config.kf_knowledge_drain_seconds)
+    finally:
+        await server.stop(config.kf_knowledge_drain_seconds)
+        await embedder.close()
+        await pool.close()
+
+
+def _servicer(
+    pool: postgres.Pool, embedder: LocalEmbedder | EndpointEmbedder, config: Settings
+) -> KnowledgeServicer:
+    store, drafts = Store(pool, embedder.dimension, embedder.question_bias), Drafts(pool)
+    versions, curation = Versions(pool), Curation(pool)
     searcher = Searcher(
         store,
         embedder,
         dense_share=config.kf_knowledge_dense_share,
         answerable_cosine=config.kf_knowledge_answerable_cosine,
     )
-    server = Server(config.kf_knowledge_host, config.kf_knowledge_port)
-    knowledge_pb2_grpc.add_KnowledgeServiceServicer_to_server(
-        KnowledgeServicer(store, searcher, Ingestor(store, embedder)), server.server
+    return KnowledgeServicer(
+        store=store,
+        drafts=drafts,
+        versions=versions,
+        curation=curation,
+        searcher=searcher,
+        ingestor=Ingestor(store, drafts, embedder),
+        publisher=Publisher(store, versions, curation, Evaluator(searcher)),
+        embedder=embedder,
     )
-    await listen(server)
-    try:
-        watch = lifecycle.watch_ready(server, {"postgres": store.answers}, stop)
-        await lifecycle.supervise(stop, {"readiness": watch}, config.kf_knowledge_drain_seconds)
-    finally:
-        await server.stop(config.kf_knowledge_drain_seconds)
-        await embedder.close()
-        await pool.close()
 
 
 async def listen(server: Server) -> None:

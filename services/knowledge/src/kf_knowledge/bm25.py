@@ -7,6 +7,7 @@ import uuid
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,19 +20,18 @@ _MAX_COUNT = 255
 _PAIRED = 12
 
 
-@dataclass(frozen=True)
-class Lexical:
+class Lexical(NamedTuple):
     """How well the words of one passage match: BM25 and the summed weight of the query's lexemes it holds."""
 
     score: float
     matched: float
 
 
-@dataclass(frozen=True)
-class PassageTerms:
-    """A passage's lexemes as `packed` made them; `length` is the number of occurrences."""
+class Candidate(NamedTuple):
+    """A passage: its cosine to the query, and its lexemes as `packed` made them; `length` counts them."""
 
     id: uuid.UUID
+    cosine: float
     length: int
     hashes: bytes
     counts: bytes
@@ -66,14 +66,18 @@ def weigh(query: Mapping[str, float], passages: int, frequencies: Mapping[str, i
 
 
 def _selective(known: Sequence[tuple[int, str]], passages: int, budget: int) -> Iterator[tuple[str, ...]]:
-    """Rare lexemes until their passages together would exceed the budget, then pairs of the next ones.
+    """Rare lexemes until their passages together would exceed the budget; if that is few, pairs of the next.
 
     Common lexemes ("的") add next to nothing to BM25 and would drag the whole collection in. In a large one
     every word of a question may be common: there only passages that hold two of them are worth a look.
     """
     rare = list(itertools.takewhile(lambda sum_: sum_ <= budget, itertools.accumulate(f for f, _ in known)))
     yield from ((lexeme,) for _, lexeme in known[: len(rare)])
-    pairs = list(_pairs(known[len(rare) : len(rare) + _PAIRED], passages, budget - (rare or [0])[-1]))
+    found = (rare or [0])[-1]
+    # Reading the long posting lists of common lexemes is the slowest part of a search.
+    if found >= budget / 2:
+        return
+    pairs = list(_pairs(known[len(rare) : len(rare) + _PAIRED], passages, budget - found))
     yield from pairs
     if known and not rare and not pairs:
         yield (known[0][1],)
@@ -100,7 +104,7 @@ def _hash(lexeme: str) -> bytes:
 
 
 def scores(
-    passages: Sequence[PassageTerms], weights: Mapping[str, float], mean_length: float
+    passages: Sequence[Candidate], weights: Mapping[str, float], mean_length: float
 ) -> dict[uuid.UUID, Lexical]:
     """BM25 of those passages that hold any of the weighted lexemes; `mean_length` is the collection's."""
     if not passages or not weights:

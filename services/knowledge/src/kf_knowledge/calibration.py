@@ -23,6 +23,7 @@ class TestQuestion:
     __test__ = False
     question: str
     expected: frozenset[str]
+    category: str = ""
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,8 @@ async def _speak_vectors(connection: Any) -> None:
     await connection.execute("SELECT '[1]'::vector")
     # Without it the index's first candidates are filtered by collection, and few or none are left.
     await connection.execute("SET hnsw.iterative_scan = strict_order; SET hnsw.ef_search = 100")
+    # A search takes milliseconds: compiling it or starting workers for it takes longer.
+    await connection.execute("SET jit = off; SET max_parallel_workers_per_gather = 0")
 
 
 async def _keep_settings(_connection: Any) -> None:

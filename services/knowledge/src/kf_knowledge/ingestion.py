@@ -9,11 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from kf_knowledge.content import InvalidDocumentError, decode, format_of
+from kf_knowledge.drafts import DocumentChangedError, Drafts, NewDocument, NewPassage
 from kf_knowledge.embedder import Embedder, Vectors
 from kf_knowledge.faq import read_faq
-from kf_knowledge.passages import Document, Format, Passage, document_id
+from kf_knowledge.passages import NO_LABELS, Document, Format, Labels, Passage, document_id
 from kf_knowledge.prose import first_heading, read_markdown, read_text
-from kf_knowledge.store import DocumentChangedError, NewDocument, NewPassage, Store
+from kf_knowledge.store import Store
 from kf_knowledge.tokens import lexemes
 
 # Part of every content hash: raise it when reading or cutting changes, and the next import renews passages.
@@ -30,6 +31,7 @@ class Submission:
     title: str
     format: Format | None
     content: bytes
+    labels: Labels = NO_LABELS
 
 
 @dataclass(frozen=True)
@@ -42,14 +44,15 @@ class ReadDocument:
 
 
 class Ingestor:
-    """Puts documents into one store with one embedding model."""
+    """Puts documents into drafts, with one embedding model."""
 
-    def __init__(self, store: Store, embedder: Embedder) -> None:
+    def __init__(self, store: Store, drafts: Drafts, embedder: Embedder) -> None:
         self._store = store
+        self._drafts = drafts
         self._embedder = embedder
 
     async def ingest(self, submission: Submission) -> tuple[Document, bool]:
-        """Stores a document in place of the one with its collection and source; False when nothing changed.
+        """Puts a document in place of the draft's with the same source; False when nothing changed.
 
         Raises:
             InvalidDocumentError: the content cannot be used.
@@ -64,19 +67,24 @@ class Ingestor:
         document = await asyncio.to_thread(read, submission)
         for attempt in range(1, _ATTEMPTS + 1):
             try:
-                return await self._store.replace(
-                    await self._new(submission, id_, content_hash, document)
-                ), True
+                await self._drafts.replace(await self._new(submission, id_, content_hash, document))
+                return await self._stored(submission, id_), True
             except DocumentChangedError:
                 if attempt == _ATTEMPTS:
                     raise
         raise AssertionError("unreachable")
 
+    async def _stored(self, submission: Submission, id_: uuid.UUID) -> Document:
+        document = await self._store.document(submission.collection, id_)
+        if document is None:
+            raise DocumentChangedError(submission.source)
+        return document
+
     async def _new(
         self, submission: Submission, id_: uuid.UUID, content_hash: bytes, document: ReadDocument
     ) -> NewDocument:
         wanted = {passage.id_within(id_): passage for passage in document.passages}
-        stored = await self._store.passage_ids(id_)
+        stored = await self._store.live_keys(id_)
         return NewDocument(
             id=id_,
             collection=submission.collection,
@@ -84,7 +92,9 @@ class Ingestor:
             title=document.title,
             format=document.format,
             content_hash=content_hash,
-            passage_ids=list(wanted),
+            keys=list(wanted),
+            labels=submission.labels,
+            pages={key: passage.page for key, passage in wanted.items()},
             new_passages=await self._embedded({i: p for i, p in wanted.items() if i not in stored}),
         )
 
@@ -100,7 +110,7 @@ class Ingestor:
 
 def fingerprint(submission: Submission) -> bytes:
     """A hash of everything that decides what is stored."""
-    head = f"{READER_VERSION}\x1f{submission.format or 0:d}\x1f{submission.title}\x1f"
+    head = f"{READER_VERSION}\x1f{submission.format or 0:d}\x1f{submission.title}\x1f{submission.labels}\x1f"
     return hashlib.sha256(head.encode() + submission.content).digest()
 
 
@@ -120,7 +130,7 @@ _READERS = {Format.MARKDOWN: read_markdown, Format.TEXT: read_text, Format.FAQ_C
 
 def _new_passage(id_: uuid.UUID, passage: Passage, vectors: dict[str, Vectors]) -> NewPassage:
     return NewPassage(
-        id=id_,
+        key=id_,
         headings=passage.headings,
         question=passage.question,
         text=passage.text,

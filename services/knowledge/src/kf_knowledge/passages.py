@@ -2,7 +2,7 @@
 
 import datetime as dt
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 
 
@@ -12,19 +12,39 @@ class Format(IntEnum):
     MARKDOWN = 1
     TEXT = 2
     FAQ_CSV = 3
+    HTML = 4
+    PDF = 5
+    DOCX = 6
+    XLSX = 7
+    PPTX = 8
+
+
+@dataclass(frozen=True)
+class Labels:
+    """What narrows the questions a document answers: its language (zh, en ...), tags, its validity."""
+
+    language: str = ""
+    tags: tuple[str, ...] = ()
+    valid_from: dt.datetime | None = None
+    valid_until: dt.datetime | None = None
+
+
+NO_LABELS = Labels()
 
 
 @dataclass(frozen=True)
 class Passage:
     """The unit that is found: a piece of prose under its headings, or one FAQ entry.
 
-    For an FAQ entry `text` is the answer and `similar` are other phrasings of `question`.
+    For an FAQ entry `text` is the answer and `similar` are other phrasings of `question`. `page` is where it
+    begins, from 1, and 0 where there are no pages; it is no part of what the passage says.
     """
 
     text: str
     headings: tuple[str, ...] = ()
     question: str = ""
     similar: tuple[str, ...] = ()
+    page: int = field(default=0, compare=False)
 
     @property
     def is_faq(self) -> bool:
@@ -51,7 +71,7 @@ class Passage:
 
 @dataclass(frozen=True)
 class Document:
-    """A stored document."""
+    """A stored document; `published` tells whether customers' questions find it in this form."""
 
     id: uuid.UUID
     collection: str
@@ -61,15 +81,26 @@ class Document:
     content_hash: bytes
     passage_count: int
     updated_at: dt.datetime
+    labels: Labels
+    published: bool
 
 
 @dataclass(frozen=True)
 class Collection:
-    """A collection and what it holds."""
+    """A collection: what its published version holds, and what its draft does.
+
+    published: number of the version that customers' questions search; 0 when there is none yet.
+    changed: whether the draft differs from it.
+    """
 
     name: str
     document_count: int
     passage_count: int
+    published: int
+    draft_document_count: int
+    draft_passage_count: int
+    changed: bool
+    question_count: int
 
 
 @dataclass(frozen=True)
@@ -83,6 +114,7 @@ class StoredPassage:
     headings: tuple[str, ...]
     question: str
     text: str
+    page: int = 0
 
 
 _DOCUMENTS = uuid.UUID("6c0e2f8e-6f0c-5a53-9d8c-0d4cbb2a7a51")

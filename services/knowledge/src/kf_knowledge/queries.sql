@@ -18,128 +18,112 @@ INSERT INTO embedding_model (name, dimension) VALUES ($1, $2)
 ON CONFLICT (singleton) DO UPDATE SET name = excluded.name, dimension = excluded.dimension;
 
 -- name: collection_statistics
-SELECT c.id, c.passage_count, c.lexeme_count, c.answerable_evidence,
-       coalesce((SELECT array_agg(f.lexeme) FROM lexeme_frequency f
-                 WHERE f.collection_id = c.id AND f.lexeme = ANY ($2::text[])), '{}') AS lexemes,
-       coalesce((SELECT array_agg(f.passage_count) FROM lexeme_frequency f
-                 WHERE f.collection_id = c.id AND f.lexeme = ANY ($2::text[])), '{}') AS frequencies
-FROM collection c WHERE c.name = $1;
+-- $3: the draft instead of the published version. $4: the question, folded, for the collection's own words.
+SELECT c.id, w.version, w.passages, w.lexemes, c.answerable_evidence,
+       coalesce(f.lexemes, '{}') AS known, coalesce(f.frequencies, '{}') AS frequencies,
+       EXISTS (SELECT FROM edition e WHERE e.collection_id = c.id AND e.born <= w.version AND e.died > w.version
+                 AND (e.valid_from IS NOT NULL OR e.valid_until IS NOT NULL)
+                 AND (e.valid_from > now() OR e.valid_until <= now())) AS restricted,
+       ARRAY(SELECT array_to_string(g.words, chr(31)) FROM word_group g WHERE g.collection_id = c.id
+               AND EXISTS (SELECT FROM unnest(g.words) AS word WHERE position(word IN $4) > 0)) AS word_groups
+FROM collection c
+CROSS JOIN LATERAL (
+    SELECT CASE WHEN $3 THEN c.draft ELSE c.published END AS version,
+           CASE WHEN $3 THEN c.draft_passage_count ELSE c.passage_count END AS passages,
+           CASE WHEN $3 THEN c.draft_lexeme_count ELSE c.lexeme_count END AS lexemes
+) AS w
+LEFT JOIN LATERAL (
+    SELECT array_agg(f.lexeme) AS lexemes,
+           array_agg(CASE WHEN $3 THEN f.draft_count ELSE f.passage_count END) AS frequencies
+    FROM lexeme_frequency f WHERE f.collection_id = c.id AND f.lexeme = ANY ($2::text[])
+) AS f ON true
+WHERE c.name = $1;
 
 -- name: nearest_by_scan
--- Here and below, the last parameter is how much nearer questions are than prose that answers as well.
+-- Here and below, $2 is the version that is searched, in the place of "admitted" stands admitted_documents where a
+-- filter is needed, and $5 is how much nearer questions are than prose that answers as well.
 WITH distance AS MATERIALIZED (
-    SELECT passage_id, (embedding <=> $2::halfvec) + is_question::int * $4::float8 AS distance
-    FROM passage_vector WHERE collection_id = $1
+    SELECT passage_id, (embedding <=> $3::halfvec) + is_question::int * $5::float8 AS distance
+    FROM passage_vector v WHERE collection_id = $1 AND born <= $2 AND died > $2 {admitted}
+), best AS MATERIALIZED (
+    SELECT passage_id, 1 - min(distance) AS cosine FROM distance GROUP BY passage_id ORDER BY cosine DESC LIMIT $4
 )
-SELECT passage_id AS id, 1 - min(distance) AS cosine
-FROM distance GROUP BY passage_id ORDER BY cosine DESC LIMIT $3;
+SELECT t.passage_id AS id, b.cosine, t.lexeme_count AS length, t.hashes, t.counts
+FROM best b JOIN passage_terms t ON t.passage_id = b.passage_id ORDER BY b.cosine DESC;
 
 -- name: nearest_by_index
 -- {dimension} is the model's: the expression must be the index's own.
 WITH hit AS MATERIALIZED (
-    SELECT passage_id, is_question, embedding::halfvec({dimension}) <=> $2::halfvec({dimension}) AS distance
-    FROM passage_vector WHERE collection_id = $1
-    ORDER BY embedding::halfvec({dimension}) <=> $2::halfvec({dimension}) LIMIT 2 * $3
+    SELECT passage_id, is_question, embedding::halfvec({dimension}) <=> $3::halfvec({dimension}) AS distance
+    FROM passage_vector v WHERE collection_id = $1 AND born <= $2 AND died > $2 {admitted}
+    ORDER BY embedding::halfvec({dimension}) <=> $3::halfvec({dimension}) LIMIT $4
+), best AS MATERIALIZED (
+    SELECT passage_id, 1 - min(distance + is_question::int * $5::float8) AS cosine FROM hit GROUP BY passage_id
 )
-SELECT passage_id AS id, 1 - min(distance + is_question::int * $4::float8) AS cosine
-FROM hit GROUP BY passage_id ORDER BY cosine DESC LIMIT $3;
+SELECT t.passage_id AS id, b.cosine, t.lexeme_count AS length, t.hashes, t.counts
+FROM best b JOIN passage_terms t ON t.passage_id = b.passage_id ORDER BY b.cosine DESC;
 
--- name: cosines
-SELECT passage_id AS id, 1 - min((embedding <=> $1::halfvec) + is_question::int * $3::float8) AS cosine
-FROM passage_vector WHERE passage_id = ANY ($2::uuid[]) GROUP BY passage_id;
+-- name: admitted_documents
+-- The document is valid now and is of the language and the tags that were asked for.
+AND EXISTS (
+    SELECT FROM passage p JOIN edition e ON e.document_id = p.document_id AND e.born <= $2 AND e.died > $2
+    WHERE p.id = v.passage_id
+      AND (e.valid_from IS NULL OR e.valid_from <= now()) AND (e.valid_until IS NULL OR e.valid_until > now())
+      AND ({language}::text = '' OR e.language = {language}) AND e.tags @> {tags}::text[]
+);
 
--- name: matching_terms
-SELECT passage_id AS id, lexeme_count AS length, hashes, counts
-FROM passage_terms WHERE lexemes @@ $1::text::tsquery LIMIT $2;
-
--- name: terms
-SELECT passage_id AS id, lexeme_count AS length, hashes, counts
-FROM passage_terms WHERE passage_id = ANY ($1::uuid[]);
+-- name: matching
+-- The collection stands in the lexemes; $1 takes part for the filter's sake alone.
+WITH v AS MATERIALIZED (
+    SELECT passage_id, lexeme_count, hashes, counts FROM passage_terms v
+    WHERE $1::integer IS NOT NULL AND lexemes @@ $3::text::tsquery AND born <= $2 AND died > $2 {admitted} LIMIT $6
+)
+SELECT v.passage_id AS id, n.cosine, v.lexeme_count AS length, v.hashes, v.counts
+FROM v CROSS JOIN LATERAL (
+    SELECT 1 - min((e.embedding <=> $4::halfvec) + e.is_question::int * $5::float8) AS cosine
+    FROM passage_vector e WHERE e.passage_id = v.passage_id
+) AS n;
 
 -- name: passages
-SELECT p.id, p.document_id, d.source, d.title, p.headings, p.question, p.text
-FROM passage p JOIN document d ON d.id = p.document_id WHERE p.id = ANY ($1::uuid[]);
+SELECT p.id, p.document_id, d.source, e.title, p.headings, p.question, p.text, p.page
+FROM passage p JOIN document d ON d.id = p.document_id
+JOIN edition e ON e.document_id = d.id AND e.born <= $2 AND e.died > $2
+WHERE p.id = ANY ($1::uuid[]);
 
 -- name: set_threshold
 UPDATE collection SET answerable_evidence = $2 WHERE name = $1;
 
--- name: create_collection
-INSERT INTO collection (name) VALUES ($1) ON CONFLICT (name) DO NOTHING;
-
--- name: lock_collection
--- One writer per collection at a time: its sums and frequencies change in every write.
-SELECT id FROM collection WHERE name = $1 FOR UPDATE;
-
 -- name: document
-SELECT d.id, c.name AS collection, d.source, d.title, d.format, d.content_hash, d.passage_count, d.updated_at
-FROM document d JOIN collection c ON c.id = d.collection_id
-WHERE c.name = $1 AND d.id = $2;
+-- As it stands in the draft.
+SELECT d.id, c.name AS collection, d.source, e.title, e.format, e.content_hash, e.passage_count, e.updated_at,
+       e.language, e.tags, e.valid_from, e.valid_until, e.born <= c.published AS published
+FROM document d JOIN collection c ON c.id = d.collection_id JOIN edition e ON e.document_id = d.id
+WHERE c.name = $1 AND d.id = $2 AND e.died = 2147483647;
 
 -- name: documents
-SELECT d.id, c.name AS collection, d.source, d.title, d.format, d.content_hash, d.passage_count, d.updated_at
-FROM document d JOIN collection c ON c.id = d.collection_id
+SELECT d.id, c.name AS collection, d.source, e.title, e.format, e.content_hash, e.passage_count, e.updated_at,
+       e.language, e.tags, e.valid_from, e.valid_until, e.born <= c.published AS published
+FROM collection c
+CROSS JOIN LATERAL (SELECT CASE WHEN $4 THEN c.draft ELSE c.published END AS version) AS w
+JOIN document d ON d.collection_id = c.id
+JOIN edition e ON e.document_id = d.id AND e.born <= w.version AND e.died > w.version
 WHERE c.name = $1 AND d.source COLLATE "C" > $2
 ORDER BY d.source COLLATE "C" LIMIT $3;
 
 -- name: collections
-SELECT name, document_count, passage_count FROM collection ORDER BY name COLLATE "C";
+SELECT name, document_count, passage_count, published, draft_document_count, draft_passage_count,
+       EXISTS (SELECT FROM edition e WHERE e.collection_id = c.id
+                 AND (e.born > c.published OR e.died > c.published AND e.died < 2147483647)) AS changed,
+       (SELECT count(*) FROM test_question q WHERE q.collection_id = c.id)::int AS question_count
+FROM collection c ORDER BY name COLLATE "C";
 
--- name: passage_ids
-SELECT id FROM passage WHERE document_id = $1;
+-- name: document_passages
+SELECT p.id, p.document_id, d.source, e.title, p.headings, p.question, p.text, p.page
+FROM document d JOIN collection c ON c.id = d.collection_id
+CROSS JOIN LATERAL (SELECT CASE WHEN $3 THEN c.draft ELSE c.published END AS version) AS w
+JOIN edition e ON e.document_id = d.id AND e.born <= w.version AND e.died > w.version
+JOIN passage p ON p.document_id = d.id AND p.born <= w.version AND p.died > w.version
+WHERE c.name = $1 AND d.id = $2 ORDER BY p.ordinal LIMIT $4;
 
--- name: upsert_document
-INSERT INTO document (id, collection_id, source, title, format, content_hash, passage_count)
-VALUES ($1, $2, $3, $4, $5, $6, $7)
-ON CONFLICT (id) DO UPDATE
-SET title = excluded.title, format = excluded.format, content_hash = excluded.content_hash,
-    passage_count = excluded.passage_count, updated_at = now();
-
--- name: insert_passages
-INSERT INTO passage (id, collection_id, document_id, ordinal, headings, question, text)
-VALUES ($1, $2, $3, 0, $4, $5, $6);
-
--- name: insert_terms
-INSERT INTO passage_terms (passage_id, lexemes, hashes, counts, lexeme_count) VALUES ($1, $2::text::tsvector, $3, $4, $5);
-
--- name: insert_vectors
-INSERT INTO passage_vector (passage_id, collection_id, embedding, is_question) VALUES ($1, $2, $3, $4);
-
--- name: order_passages
-UPDATE passage p SET ordinal = o.ordinal
-FROM unnest($1::uuid[]) WITH ORDINALITY AS o (id, ordinal)
-WHERE p.id = o.id AND p.ordinal <> o.ordinal;
-
--- name: add_frequencies
-INSERT INTO lexeme_frequency AS f (collection_id, lexeme, passage_count)
-SELECT $1, substr(lexeme, position(':' IN lexeme) + 1), count(*)
-FROM passage_terms t CROSS JOIN LATERAL unnest(tsvector_to_array(t.lexemes)) AS lexeme
-WHERE t.passage_id = ANY ($2::uuid[]) GROUP BY lexeme
-ON CONFLICT (collection_id, lexeme) DO UPDATE SET passage_count = f.passage_count + excluded.passage_count;
-
--- name: subtract_frequencies
-UPDATE lexeme_frequency f SET passage_count = f.passage_count - gone.passages
-FROM (
-    SELECT substr(lexeme, position(':' IN lexeme) + 1) AS lexeme, count(*) AS passages
-    FROM passage_terms t CROSS JOIN LATERAL unnest(tsvector_to_array(t.lexemes)) AS lexeme
-    WHERE t.passage_id = ANY ($2::uuid[]) GROUP BY 1
-) AS gone
-WHERE f.collection_id = $1 AND f.lexeme = gone.lexeme;
-
--- name: delete_unused_frequencies
-DELETE FROM lexeme_frequency WHERE collection_id = $1 AND passage_count = 0;
-
--- name: delete_passages
-DELETE FROM passage WHERE id = ANY ($1::uuid[]);
-
--- name: delete_document
-DELETE FROM document WHERE id = $1;
-
--- name: count_collection
-UPDATE collection c SET
-    document_count = (SELECT count(*) FROM document d WHERE d.collection_id = c.id),
-    passage_count = c.passage_count + $2,
-    lexeme_count = c.lexeme_count + $3
-WHERE c.id = $1;
-
--- name: count_lexemes
-SELECT coalesce(sum(lexeme_count), 0)::bigint FROM passage_terms WHERE passage_id = ANY ($1::uuid[]);
+-- name: live_passages
+SELECT id, key FROM passage WHERE document_id = $1 AND died = 2147483647;

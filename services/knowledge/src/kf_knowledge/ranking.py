@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from kf_knowledge.bm25 import Lexical
 
@@ -19,8 +19,7 @@ _WORD_EVIDENCE = 0.04
 _NO_MATCH = Lexical(0.0, 0.0)
 
 
-@dataclass(frozen=True)
-class Hit:
+class Hit(NamedTuple):
     """One candidate with its scores.
 
     score: the fused one, in [0, 1]. dense: cosine. lexical: BM25.

@@ -29,9 +29,14 @@ def query_lexemes(text: str) -> dict[str, float]:
     }
 
 
+def folded(text: str) -> str:
+    """Text in which words are looked for: one width, small letters."""
+    return unicodedata.normalize("NFKC", text).lower()
+
+
 def lexemes(text: str) -> Counter[str]:
     """How often each lexeme occurs: words, and each Chinese character and pair of neighbours."""
-    text = unicodedata.normalize("NFKC", text).lower()
+    text = folded(text)
     counts = Counter(word[:MAX_LEXEME_CHARACTERS] for word in _WORD_RUN.findall(text))
     for run in _CJK_RUN.findall(text):
         counts.update(run)

@@ -46,6 +46,11 @@ class KnowledgeServiceStub:
                 request_serializer=kf__contracts_dot_knowledge_dot_v1_dot_knowledge__pb2.IngestDocumentRequest.SerializeToString,
                 response_deserializer=kf__contracts_dot_knowledge_dot_v1_dot_knowledge__pb2.IngestDocumentResponse.FromString,
                 _registered_method=True)
+        self.UploadDocument = channel.stream_unary(
+                '/kf_contracts.knowledge.v1.KnowledgeService/UploadDocument',
+                request_serializer=kf__contracts_dot_knowledge_dot_v1_dot_knowledge__pb2.UploadDocumentRequest.SerializeToString,
+                response_deserializer=kf__contracts_dot_knowledge_dot_v1_dot_knowledge__pb2.UploadDocumentResponse.FromString,
+                _registered_method=True)
         self.DeleteDocument = channel.unary_unary(
                 '/kf_contracts.knowledge.v1.KnowledgeService/DeleteDocument',
                 request_serializer=kf__contracts_dot_knowledge_dot_v1_dot_knowledge__pb2.DeleteDocumentRequest.SerializeToString,
@@ -56,6 +61,11 @@ class KnowledgeServiceStub:
                 request_serializer=kf__contracts_dot_knowledge_dot_v1_dot_knowledge__pb2.ListDocumentsRequest.SerializeToString,
                 response_deserializer=kf__contracts_dot_knowledge_dot_v1_dot_knowledge__pb2.ListDocumentsResponse.FromString,
                 _registered_method=True)
+        self.GetDocument = channel.unary_unary(
+                '/kf_contracts.knowledge.v1.KnowledgeService/GetDocument',
+                request_serializer=kf__contracts_dot_knowledge_dot_v1_dot_knowledge__pb2.GetDocumentRequest.SerializeToString,
+                response_deserializer=kf__contracts_dot_knowledge_dot_v1_dot_knowledge__pb2.GetDocumentResponse.FromString,
+                _registered_method=True)
         self.ListCollections = channel.unary_unary(
                 '/kf_contracts.knowledge.v1.KnowledgeService/ListCollections',
                 request_serializer=kf__contracts_dot_knowledge_dot_v1_dot_knowledge__pb2.ListCollectionsRequest.SerializeToString,
@@ -65,6 +75,61 @@ class KnowledgeServiceStub:
                 '/kf_contracts.knowledge.v1.KnowledgeService/CalibrateCollection',
                 request_serializer=kf__contracts_dot_knowledge_dot_v1_dot_knowledge__pb2.CalibrateCollectionRequest.SerializeToString,
                 response_deserializer=kf__contracts_dot_knowledge_dot_v1_dot_knowledge__pb2.CalibrateCollectionResponse.FromString,
+                _registered_method=True)
+        self.PublishCollection = channel.unary_unary(
+                '/kf_contracts.knowledge.v1.KnowledgeService/PublishCollection',
+                request_serializer=kf__contracts_dot_knowledge_dot_v1_dot_knowledge__pb2.PublishCollectionRequest.SerializeToString,
+                response_deserializer=kf__contracts_dot_knowledge_dot_v1_dot_knowledge__pb2.PublishCollectionResponse.FromString,
+                _registered_method=True)
+        self.RollbackCollection = channel.unary_unary(
+                '/kf_contracts.knowledge.v1.KnowledgeService/RollbackCollection',
+                request_serializer=kf__contracts_dot_knowledge_dot_v1_dot_knowledge__pb2.RollbackCollectionRequest.SerializeToString,
+                response_deserializer=kf__contracts_dot_knowledge_dot_v1_dot_knowledge__pb2.RollbackCollectionResponse.FromString,
+                _registered_method=True)
+        self.DiscardDraft = channel.unary_unary(
+                '/kf_contracts.knowledge.v1.KnowledgeService/DiscardDraft',
+                request_serializer=kf__contracts_dot_knowledge_dot_v1_dot_knowledge__pb2.DiscardDraftRequest.SerializeToString,
+                response_deserializer=kf__contracts_dot_knowledge_dot_v1_dot_knowledge__pb2.DiscardDraftResponse.FromString,
+                _registered_method=True)
+        self.DiffCollection = channel.unary_unary(
+                '/kf_contracts.knowledge.v1.KnowledgeService/DiffCollection',
+                request_serializer=kf__contracts_dot_knowledge_dot_v1_dot_knowledge__pb2.DiffCollectionRequest.SerializeToString,
+                response_deserializer=kf__contracts_dot_knowledge_dot_v1_dot_knowledge__pb2.DiffCollectionResponse.FromString,
+                _registered_method=True)
+        self.ListVersions = channel.unary_unary(
+                '/kf_contracts.knowledge.v1.KnowledgeService/ListVersions',
+                request_serializer=kf__contracts_dot_knowledge_dot_v1_dot_knowledge__pb2.ListVersionsRequest.SerializeToString,
+                response_deserializer=kf__contracts_dot_knowledge_dot_v1_dot_knowledge__pb2.ListVersionsResponse.FromString,
+                _registered_method=True)
+        self.SetTestQuestions = channel.unary_unary(
+                '/kf_contracts.knowledge.v1.KnowledgeService/SetTestQuestions',
+                request_serializer=kf__contracts_dot_knowledge_dot_v1_dot_knowledge__pb2.SetTestQuestionsRequest.SerializeToString,
+                response_deserializer=kf__contracts_dot_knowledge_dot_v1_dot_knowledge__pb2.SetTestQuestionsResponse.FromString,
+                _registered_method=True)
+        self.ListTestQuestions = channel.unary_unary(
+                '/kf_contracts.knowledge.v1.KnowledgeService/ListTestQuestions',
+                request_serializer=kf__contracts_dot_knowledge_dot_v1_dot_knowledge__pb2.ListTestQuestionsRequest.SerializeToString,
+                response_deserializer=kf__contracts_dot_knowledge_dot_v1_dot_knowledge__pb2.ListTestQuestionsResponse.FromString,
+                _registered_method=True)
+        self.EvaluateCollection = channel.unary_unary(
+                '/kf_contracts.knowledge.v1.KnowledgeService/EvaluateCollection',
+                request_serializer=kf__contracts_dot_knowledge_dot_v1_dot_knowledge__pb2.EvaluateCollectionRequest.SerializeToString,
+                response_deserializer=kf__contracts_dot_knowledge_dot_v1_dot_knowledge__pb2.EvaluateCollectionResponse.FromString,
+                _registered_method=True)
+        self.SetWords = channel.unary_unary(
+                '/kf_contracts.knowledge.v1.KnowledgeService/SetWords',
+                request_serializer=kf__contracts_dot_knowledge_dot_v1_dot_knowledge__pb2.SetWordsRequest.SerializeToString,
+                response_deserializer=kf__contracts_dot_knowledge_dot_v1_dot_knowledge__pb2.SetWordsResponse.FromString,
+                _registered_method=True)
+        self.ListWords = channel.unary_unary(
+                '/kf_contracts.knowledge.v1.KnowledgeService/ListWords',
+                request_serializer=kf__contracts_dot_knowledge_dot_v1_dot_knowledge__pb2.ListWordsRequest.SerializeToString,
+                response_deserializer=kf__contracts_dot_knowledge_dot_v1_dot_knowledge__pb2.ListWordsResponse.FromString,
+                _registered_method=True)
+        self.ClusterQuestions = channel.unary_unary(
+                '/kf_contracts.knowledge.v1.KnowledgeService/ClusterQuestions',
+                request_serializer=kf__contracts_dot_knowledge_dot_v1_dot_knowledge__pb2.ClusterQuestionsRequest.SerializeToString,
+                response_deserializer=kf__contracts_dot_knowledge_dot_v1_dot_knowledge__pb2.ClusterQuestionsResponse.FromString,
                 _registered_method=True)
 
 
@@ -88,8 +153,15 @@ class KnowledgeServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def UploadDocument(self, request_iterator, context):
+        """The same for a document of up to 32 MiB, in pieces.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def DeleteDocument(self, request, context):
-        """Removes a document; its passages are not found any more once this answers.
+        """Removes a document from every version; its passages are not found any more once this answers.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -97,6 +169,13 @@ class KnowledgeServiceServicer:
 
     def ListDocuments(self, request, context):
         """Lists the documents of a collection, ordered by source.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetDocument(self, request, context):
+        """Returns a document with its passages, in its order.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -117,6 +196,84 @@ class KnowledgeServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def PublishCollection(self, request, context):
+        """Makes the draft what customers' questions search, at once. A collection with test questions refuses a draft that
+        answers them worse than the published version, unless forced.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RollbackCollection(self, request, context):
+        """Publishes an older version again; what came later is in the draft again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DiscardDraft(self, request, context):
+        """Makes the draft equal to the published version again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DiffCollection(self, request, context):
+        """Says what publishing the draft would change.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListVersions(self, request, context):
+        """Lists the versions that can be published again, newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetTestQuestions(self, request, context):
+        """Replaces the collection's test questions.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListTestQuestions(self, request, context):
+        """Returns the collection's test questions.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def EvaluateCollection(self, request, context):
+        """Asks the draft and the published version the collection's test questions.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetWords(self, request, context):
+        """Replaces the collection's own words; searches use them at once.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListWords(self, request, context):
+        """Returns the collection's own words.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ClusterQuestions(self, request, context):
+        """Puts questions that mean the same together, and says what the collection has nearest to each group.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_KnowledgeServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -130,6 +287,11 @@ def add_KnowledgeServiceServicer_to_server(servicer, server):
                     request_deserializer=kf__contracts_dot_knowledge_dot_v1_dot_knowledge__pb2.IngestDocumentRequest.FromString,
                     response_serializer=kf__contracts_dot_knowledge_dot_v1_dot_knowledge__pb2.IngestDocumentResponse.SerializeToString,
             ),
+            'UploadDocument': grpc.stream_unary_rpc_method_handler(
+                    servicer.UploadDocument,
+                    request_deserializer=kf__contracts_dot_knowledge_dot_v1_dot_knowledge__pb2.UploadDocumentRequest.FromString,
+                    response_serializer=kf__contracts_dot_knowledge_dot_v1_dot_knowledge__pb2.UploadDocumentResponse.SerializeToString,
+            ),
             'DeleteDocument': grpc.unary_unary_rpc_method_handler(
                     servicer.DeleteDocument,
                     request_deserializer=kf__contracts_dot_knowledge_dot_v1_dot_knowledge__pb2.DeleteDocumentRequest.FromString,
@@ -140,6 +302,11 @@ def add_KnowledgeServiceServicer_to_server(servicer, server):
                     request_deserializer=kf__contracts_dot_knowledge_dot_v1_dot_knowledge__pb2.ListDocumentsRequest.FromString,
                     response_serializer=kf__contracts_dot_knowledge_dot_v1_dot_knowledge__pb2.ListDocumentsResponse.SerializeToString,
             ),
+            'GetDocument': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetDocument,
+                    request_deserializer=kf__contracts_dot_knowledge_dot_v1_dot_knowledge__pb2.GetDocumentRequest.FromString,
+                    response_serializer=kf__contracts_dot_knowledge_dot_v1_dot_knowledge__pb2.GetDocumentResponse.SerializeToString,
+            ),
             'ListCollections': grpc.unary_unary_rpc_method_handler(
                     servicer.ListCollections,
                     request_deserializer=kf__contracts_dot_knowledge_dot_v1_dot_knowledge__pb2.ListCollectionsRequest.FromString,
@@ -149,6 +316,61 @@ def add_KnowledgeServiceServicer_to_server(servicer, server):
                     servicer.CalibrateCollection,
                     request_deserializer=kf__contracts_dot_knowledge_dot_v1_dot_knowledge__pb2.CalibrateCollectionRequest.FromString,
                     response_serializer=kf__contracts_dot_knowledge_dot_v1_dot_knowledge__pb2.CalibrateCollectionResponse.SerializeToString,
+            ),
+            'PublishCollection': grpc.unary_unary_rpc_method_handler(
+                    servicer.PublishCollection,
+                    request_deserializer=kf__contracts_dot_knowledge_dot_v1_dot_knowledge__pb2.PublishCollectionRequest.FromString,
+                    response_serializer=kf__contracts_dot_knowledge_dot_v1_dot_knowledge__pb2.PublishCollectionResponse.SerializeToString,
+            ),
+            'RollbackCollection': grpc.unary_unary_rpc_method_handler(
+                    servicer.RollbackCollection,
+                    request_deserializer=kf__contracts_dot_knowledge_dot_v1_dot_knowledge__pb2.RollbackCollectionRequest.FromString,
+                    response_serializer=kf__contracts_dot_knowledge_dot_v1_dot_knowledge__pb2.RollbackCollectionResponse.SerializeToString,
+            ),
+            'DiscardDraft': grpc.unary_unary_rpc_method_handler(
+                    servicer.DiscardDraft,
+                    request_deserializer=kf__contracts_dot_knowledge_dot_v1_dot_knowledge__pb2.DiscardDraftRequest.FromString,
+                    response_serializer=kf__contracts_dot_knowledge_dot_v1_dot_knowledge__pb2.DiscardDraftResponse.SerializeToString,
+            ),
+            'DiffCollection': grpc.unary_unary_rpc_method_handler(
+                    servicer.DiffCollection,
+                    request_deserializer=kf__contracts_dot_knowledge_dot_v1_dot_knowledge__pb2.DiffCollectionRequest.FromString,
+                    response_serializer=kf__contracts_dot_knowledge_dot_v1_dot_knowledge__pb2.DiffCollectionResponse.SerializeToString,
+            ),
+            'ListVersions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListVersions,
+                    request_deserializer=kf__contracts_dot_knowledge_dot_v1_dot_knowledge__pb2.ListVersionsRequest.FromString,
+                    response_serializer=kf__contracts_dot_knowledge_dot_v1_dot_knowledge__pb2.ListVersionsResponse.SerializeToString,
+            ),
+            'SetTestQuestions': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetTestQuestions,
+                    request_deserializer=kf__contracts_dot_knowledge_dot_v1_dot_knowledge__pb2.SetTestQuestionsRequest.FromString,
+                    response_serializer=kf__contracts_dot_knowledge_dot_v1_dot_knowledge__pb2.SetTestQuestionsResponse.SerializeToString,
+            ),
+            'ListTestQuestions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListTestQuestions,
+                    request_deserializer=kf__contracts_dot_knowledge_dot_v1_dot_knowledge__pb2.ListTestQuestionsRequest.FromString,
+                    response_serializer=kf__contracts_dot_knowledge_dot_v1_dot_knowledge__pb2.ListTestQuestionsResponse.SerializeToString,
+            ),
+            'EvaluateCollection': grpc.unary_unary_rpc_method_handler(
+                    servicer.EvaluateCollection,
+                    request_deserializer=kf__contracts_dot_knowledge_dot_v1_dot_knowledge__pb2.EvaluateCollectionRequest.FromString,
+                    response_serializer=kf__contracts_dot_knowledge_dot_v1_dot_knowledge__pb2.EvaluateCollectionResponse.SerializeToString,
+            ),
+            'SetWords': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetWords,
+                    request_deserializer=kf__contracts_dot_knowledge_dot_v1_dot_knowledge__pb2.SetWordsRequest.FromString,
+                    response_serializer=kf__contracts_dot_knowledge_dot_v1_dot_knowledge__pb2.SetWordsResponse.SerializeToString,
+            ),
+            'ListWords': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListWords,
+                    request_deserializer=kf__contracts_dot_knowledge_dot_v1_dot_knowledge__pb2.ListWordsRequest.FromString,
+                    response_serializer=kf__contracts_dot_knowledge_dot_v1_dot_knowledge__pb2.ListWordsResponse.SerializeToString,
+            ),
+            'ClusterQuestions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ClusterQuestions,
+                    request_deserializer=kf__contracts_dot_knowledge_dot_v1_dot_knowledge__pb2.ClusterQuestionsRequest.FromString,
+                    response_serializer=kf__contracts_dot_knowledge_dot_v1_dot_knowledge__pb2.ClusterQuestionsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -218,6 +440,33 @@ class KnowledgeService:
             _registered_method=True)
 
     @staticmethod
+    def UploadDocument(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_unary(
+            request_iterator,
+            target,
+            '/kf_contracts.knowledge.v1.KnowledgeService/UploadDocument',
+            kf__contracts_dot_knowledge_dot_v1_dot_knowledge__pb2.UploadDocumentRequest.SerializeToString,
+            kf__contracts_dot_knowledge_dot_v1_dot_knowledge__pb2.UploadDocumentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def DeleteDocument(request,
             target,
             options=(),
@@ -272,6 +521,33 @@ class KnowledgeService:
             _registered_method=True)
 
     @staticmethod
+    def GetDocument(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kf_contracts.knowledge.v1.KnowledgeService/GetDocument',
+            kf__contracts_dot_knowledge_dot_v1_dot_knowledge__pb2.GetDocumentRequest.SerializeToString,
+            kf__contracts_dot_knowledge_dot_v1_dot_knowledge__pb2.GetDocumentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def ListCollections(request,
             target,
             options=(),
@@ -315,6 +591,303 @@ class KnowledgeService:
             '/kf_contracts.knowledge.v1.KnowledgeService/CalibrateCollection',
             kf__contracts_dot_knowledge_dot_v1_dot_knowledge__pb2.CalibrateCollectionRequest.SerializeToString,
             kf__contracts_dot_knowledge_dot_v1_dot_knowledge__pb2.CalibrateCollectionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PublishCollection(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kf_contracts.knowledge.v1.KnowledgeService/PublishCollection',
+            kf__contracts_dot_knowledge_dot_v1_dot_knowledge__pb2.PublishCollectionRequest.SerializeToString,
+            kf__contracts_dot_knowledge_dot_v1_dot_knowledge__pb2.PublishCollectionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RollbackCollection(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kf_contracts.knowledge.v1.KnowledgeService/RollbackCollection',
+            kf__contracts_dot_knowledge_dot_v1_dot_knowledge__pb2.RollbackCollectionRequest.SerializeToString,
+            kf__contracts_dot_knowledge_dot_v1_dot_knowledge__pb2.RollbackCollectionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DiscardDraft(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kf_contracts.knowledge.v1.KnowledgeService/DiscardDraft',
+            kf__contracts_dot_knowledge_dot_v1_dot_knowledge__pb2.DiscardDraftRequest.SerializeToString,
+            kf__contracts_dot_knowledge_dot_v1_dot_knowledge__pb2.DiscardDraftResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DiffCollection(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kf_contracts.knowledge.v1.KnowledgeService/DiffCollection',
+            kf__contracts_dot_knowledge_dot_v1_dot_knowledge__pb2.DiffCollectionRequest.SerializeToString,
+            kf__contracts_dot_knowledge_dot_v1_dot_knowledge__pb2.DiffCollectionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListVersions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kf_contracts.knowledge.v1.KnowledgeService/ListVersions',
+            kf__contracts_dot_knowledge_dot_v1_dot_knowledge__pb2.ListVersionsRequest.SerializeToString,
+            kf__contracts_dot_knowledge_dot_v1_dot_knowledge__pb2.ListVersionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetTestQuestions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kf_contracts.knowledge.v1.KnowledgeService/SetTestQuestions',
+            kf__contracts_dot_knowledge_dot_v1_dot_knowledge__pb2.SetTestQuestionsRequest.SerializeToString,
+            kf__contracts_dot_knowledge_dot_v1_dot_knowledge__pb2.SetTestQuestionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListTestQuestions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kf_contracts.knowledge.v1.KnowledgeService/ListTestQuestions',
+            kf__contracts_dot_knowledge_dot_v1_dot_knowledge__pb2.ListTestQuestionsRequest.SerializeToString,
+            kf__contracts_dot_knowledge_dot_v1_dot_knowledge__pb2.ListTestQuestionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EvaluateCollection(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kf_contracts.knowledge.v1.KnowledgeService/EvaluateCollection',
+            kf__contracts_dot_knowledge_dot_v1_dot_knowledge__pb2.EvaluateCollectionRequest.SerializeToString,
+            kf__contracts_dot_knowledge_dot_v1_dot_knowledge__pb2.EvaluateCollectionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetWords(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kf_contracts.knowledge.v1.KnowledgeService/SetWords',
+            kf__contracts_dot_knowledge_dot_v1_dot_knowledge__pb2.SetWordsRequest.SerializeToString,
+            kf__contracts_dot_knowledge_dot_v1_dot_knowledge__pb2.SetWordsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListWords(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kf_contracts.knowledge.v1.KnowledgeService/ListWords',
+            kf__contracts_dot_knowledge_dot_v1_dot_knowledge__pb2.ListWordsRequest.SerializeToString,
+            kf__contracts_dot_knowledge_dot_v1_dot_knowledge__pb2.ListWordsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ClusterQuestions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kf_contracts.knowledge.v1.KnowledgeService/ClusterQuestions',
+            kf__contracts_dot_knowledge_dot_v1_dot_knowledge__pb2.ClusterQuestionsRequest.SerializeToString,
+            kf__contracts_dot_knowledge_dot_v1_dot_knowledge__pb2.ClusterQuestionsResponse.FromString,
             options,
             channel_credentials,
             insecure,
