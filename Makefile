@@ -33,12 +33,15 @@ doctor: $(VENV)/.runtime ## Examine the whole installation and say what to do ab
 test: $(VENV)/.dev ## Set up and run all tests
 	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
 
-prove-sender: $(VENV)/.dev ## Flood three senders, with faults and kills, before the judge (about seven minutes)
+prove-sender: $(VENV)/.dev ## Flood three senders, with faults and kills, before the judge (about twelve minutes)
 	@KF_SENDER_PROOF=full $(BIN)/python -m pytest -q -s tests/integration/kf_sender/test_proof.py
 
 chaos: $(VENV)/.dev ## Kill, freeze and spoil everything while customers write (KF_CHAOS=short or long, KF_CHAOS_SEEDS=1,2)
 	@KF_CHAOS=$${KF_CHAOS:-short} KF_CHAOS_SEEDS=$${KF_CHAOS_SEEDS:-1,2,3,4,5} \
 	  $(BIN)/python -m pytest -q -s tests/e2e/test_chaos.py
+
+fuzz: $(VENV)/.dev ## Throw a million spoilt callbacks at the gateway (about five minutes; KF_FUZZ_SEED=1 repeats a run)
+	@KF_FUZZ_CALLBACKS=$${KF_FUZZ_CALLBACKS:-1000000} $(BIN)/python -m pytest -q -s tests/integration/kf_gateway/test_fuzz.py
 
 lint: $(VENV)/.dev ## Check format, style, types, module borders and the proto files
 	$(BIN)/ruff format --check .
@@ -125,4 +128,4 @@ $(VENV)/checkov/.ready: $(VENV)/.uv deploy/k8s/lint/checkov-constraints.txt
 	@$(BIN)/uv pip install --quiet --python $(VENV)/checkov/bin/python -r deploy/k8s/lint/checkov-constraints.txt
 	@touch $@
 
-.PHONY: help run demo doctor test prove-sender chaos lint k8s-lint format proto docs lock images images-test k8s-test sbom compose-env clean
+.PHONY: help run demo doctor test prove-sender chaos fuzz lint k8s-lint format proto docs lock images images-test k8s-test sbom compose-env clean
