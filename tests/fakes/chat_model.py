@@ -36,15 +36,39 @@ def failure(status: int, **headers: str) -> Response:
     return JSONResponse(body, status, headers={k.replace("_", "-"): v for k, v in headers.items()})
 
 
+def calling(name: str, arguments: str, text: str | None = None) -> Response:
+    """A completion that calls one tool; `arguments` as the model writes them."""
+    call = {"id": "call_1", "type": "function", "function": {"name": name, "arguments": arguments}}
+    message = {"role": "assistant", "content": text, "tool_calls": [call], "reasoning_content": "查一下"}
+    return JSONResponse(
+        {
+            "id": "1",
+            "object": "chat.completion",
+            "created": 1,
+            "model": "deepseek-chat-v9",
+            "choices": [{"index": 0, "message": message, "finish_reason": "tool_calls"}],
+            "usage": {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18},
+        }
+    )
+
+
+def echo(prompt: Prompt) -> str:
+    """`答复：<last message>`, with the mark of the first passage where there is one."""
+    mark = " [[p1]]" if '<passage id="p1"' in prompt[0]["content"] else ""
+    return f"答复：{prompt[-1]['content']}{mark}"
+
+
 class FakeModel:
-    """Answers `答复：<last message>` unless `script` holds responses to give first."""
+    """Answers as `echo` does unless `script` holds responses to give first."""
 
     def __init__(self) -> None:
         self.prompts: list[Prompt] = []
         """The messages of each request, in order of arrival."""
+        self.tools: list[list[str]] = []
+        """The names of the functions that each request offers."""
         self.headers: list[dict[str, str]] = []
         self.script: list[Response] = []
-        self.reply: Callable[[Prompt], str] = lambda prompt: f"答复：{prompt[-1]['content']}"
+        self.reply: Callable[[Prompt], str] = echo
         self.delay: Callable[[Prompt], float] = lambda _: 0.0
         self._port = free_port()
         app = Starlette(routes=[Route("/v1/chat/completions", self._complete, methods=["POST"])])
@@ -64,6 +88,7 @@ class FakeModel:
     async def _complete(self, request: Request) -> Response:
         body: dict[str, Any] = await request.json()
         self.prompts.append(body["messages"])
+        self.tools.append([tool["function"]["name"] for tool in body.get("tools", [])])
         self.headers.append(dict(request.headers))
         scripted = self.script.pop(0) if self.script else None
         await asyncio.sleep(self.delay(body["messages"]))

@@ -4,7 +4,6 @@ from typing import Any
 
 import grpc
 import pytest
-from kf_contracts.events import SendReply
 from kf_dialog import knowledge
 from kf_dialog.conversation import Claim, Outcome, Turn
 from kf_dialog.store import Store
@@ -20,7 +19,7 @@ async def outcomes(town: Town) -> list[str]:
     return [row["outcome"] for row in await town.rows("SELECT outcome FROM turn ORDER BY position")]
 
 
-@pytest.mark.parametrize("status", [400, 401, 402, 404])
+@pytest.mark.parametrize("status", [401, 402, 404])
 async def test_a_refusal_of_the_model_is_not_retried_and_the_faq_answers(town: Town, status: int) -> None:
     town.knowledge.add("退货", "收到后**七天**内可退。", question="退货期限")
     town.model.script = [failure(status)]
@@ -79,8 +78,9 @@ async def test_with_a_refused_key_the_model_is_left_alone(town: Town) -> None:
 
 
 async def test_reasoning_and_markdown_never_reach_the_customer(town: Town) -> None:
+    town.knowledge.add("退货", "退货期限是七天，见 https://a.cn/x_y")
     town.model.script = [
-        completion("<think>他想退货</think>## 退货\n- **七天**内\n- 见[说明](https://a.cn/x_y)")
+        completion("<think>他想退货</think>## 退货\n- **七天**内 [[p1]]\n- 见[说明](https://a.cn/x_y)")
     ]
     async with town.replica():
         await town.say("wm1", QUESTION)
@@ -105,7 +105,7 @@ async def test_a_short_absence_of_knowledge_is_bridged(town: Town) -> None:
 
 
 @pytest.mark.parametrize("code", [grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.INTERNAL])
-async def test_without_knowledge_the_model_is_told_to_say_so(
+async def test_without_knowledge_nobody_answers_from_memory(
     town: Town, code: grpc.StatusCode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(knowledge, "AWAY_SECONDS", 1.0)
@@ -113,12 +113,12 @@ async def test_without_knowledge_the_model_is_told_to_say_so(
     async with town.replica():
         await town.say("wm1", QUESTION)
         (reply,) = await town.replied(1)
-    assert reply.text == f"答复：{QUESTION}"
+    assert "暂时查不到" in reply.text
     assert "资料库此刻无法查询" in town.model.prompts[0][0]["content"]
 
 
 async def test_text_that_no_database_holds_is_answered_all_the_same(town: Town) -> None:
-    town.model.reply = lambda _: "好\x00的"
+    town.model.reply = lambda _: "好\x00的[[p1]]"
     async with town.replica():
         await town.say("wm1", "你\x00好吗朋友")
         (reply,) = await town.replied(1)
@@ -126,7 +126,7 @@ async def test_text_that_no_database_holds_is_answered_all_the_same(town: Town) 
 
 
 async def test_half_an_emoji_of_the_model_does_not_cost_the_reply(town: Town) -> None:
-    whole = bytes(completion("好的X").body)
+    whole = bytes(completion("好的X[[p1]]").body)
     town.model.script = [Response(whole.replace(b"X", rb"\ud83d"), media_type="application/json")]
     async with town.replica():
         await town.say("wm1", QUESTION)
@@ -139,10 +139,10 @@ async def test_an_answer_that_cannot_be_stored_ends_in_an_apology(
 ) -> None:
     add = Store._add
 
-    async def picky(self: Store, connection: Any, claim: Claim, turn: Turn, command: SendReply) -> None:
+    async def picky(self: Store, connection: Any, claim: Claim, turn: Turn, msgids: list[str]) -> None:
         if turn.answer.outcome is Outcome.ANSWERED:
             raise ValueError("refused")
-        await add(self, connection, claim, turn, command)
+        await add(self, connection, claim, turn, msgids)
 
     monkeypatch.setattr(Store, "_add", picky)
     async with town.replica():
@@ -165,7 +165,7 @@ async def test_what_cannot_be_read_is_parked_and_the_next_is_answered(town: Town
 async def test_a_bug_costs_the_customer_the_answer_but_not_a_reply_and_logs_no_words(
     town: Town, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    def broken(question: str, *_: object) -> None:
+    def broken(question: str, *_: object, **__: object) -> None:
         raise KeyError(question)
 
     monkeypatch.setattr("kf_dialog.answer.build", broken)

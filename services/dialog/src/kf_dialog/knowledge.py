@@ -16,8 +16,8 @@ from kf_dialog.prompt import Found, Passage
 
 log = structlog.get_logger()
 
-AWAY_SECONDS = 15.0
-"""How long a turn waits for a knowledge service that is away."""
+AWAY_SECONDS = 10.0
+"""How long a turn waits for a knowledge service that is away, at the most: an answer is due within 30 s."""
 _DEADLINE_SECONDS = 5.0
 _AGAIN_SECONDS = 0.5
 _AWAY = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
@@ -40,14 +40,15 @@ class Knowledge:
         reply = await self._health.Check(health_pb2.HealthCheckRequest(service=READY), timeout=2)
         return bool(reply.status == health_pb2.HealthCheckResponse.SERVING)
 
-    async def find(self, open_kfid: str, queries: tuple[str, ...]) -> Found:
+    async def find(self, open_kfid: str, queries: tuple[str, ...], seconds: float = AWAY_SECONDS) -> Found:
         """Passages for all queries together, best first; `available` is False when none could be asked.
 
+        seconds: how long a service that is away is waited for.
         Only what the service calls answerable counts: the merely nearest passages invite made-up answers.
         """
         started = monotonic()
         collection = self._collection_of(open_kfid)
-        replies = await asyncio.gather(*(self._search(collection, query) for query in queries))
+        replies = await asyncio.gather(*(self._search(collection, query, seconds) for query in queries))
         limit = min(_PASSAGES + _PASSAGES_MORE * (len(queries) - 1), _PASSAGES_MOST)
         answered = [reply for reply in replies if reply is not None]
         return Found(
@@ -56,13 +57,16 @@ class Knowledge:
             seconds=monotonic() - started,
         )
 
-    async def _search(self, collection: str, query: str) -> Any | None:
-        """One search; None when the service fails, or stays away for 15 seconds."""
+    async def _search(self, collection: str, query: str, seconds: float) -> Any | None:
+        """One search; None when the service fails, or stays away for so long."""
         request = knowledge_pb2.SearchRequest(collection=collection, query=query, limit=_PASSAGES)
-        deadline = monotonic() + AWAY_SECONDS
+        deadline = monotonic() + min(seconds, AWAY_SECONDS)
         while True:
             try:
-                return await self._stub.Search(request, timeout=_DEADLINE_SECONDS, wait_for_ready=True)
+                left = max(_AGAIN_SECONDS, deadline - monotonic())
+                return await self._stub.Search(
+                    request, timeout=min(_DEADLINE_SECONDS, left), wait_for_ready=True
+                )
             except grpc.aio.AioRpcError as error:
                 away = error.code() in _AWAY and monotonic() + _AGAIN_SECONDS < deadline
                 if not away:

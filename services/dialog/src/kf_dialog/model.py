@@ -1,11 +1,11 @@
-"""Asks the model through the openai client: bounded retries, a circuit breaker, a span per call."""
+"""Asks one model endpoint through the openai client: bounded retries, a circuit breaker, a span per call."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import monotonic
-from typing import Self
+from typing import Any, Self
 
 import openai
 import structlog
@@ -15,23 +15,62 @@ from opentelemetry import trace
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 from opentelemetry.util.types import AttributeValue
 
-from kf_dialog.plain_text import to_plain_text
+from kf_dialog.plain_text import whole_sentences, without_thoughts
+from kf_dialog.prompt import SHORTER
 from kf_dialog.retry import REMEDIES, Breaker, Fault, fault_of, pause_before_retry
 
 log = structlog.get_logger()
 tracer = trace.get_tracer("kf_dialog.model")
 
 _CONNECT_SECONDS = 5.0
-_MAX_TOKENS = 1024
+_MAX_TOKENS = 1600
 _TEMPERATURE = 0.2
 
 
 class ModelError(Exception):
     """The model gave no usable answer; the message is the fault's name, never the provider's words."""
 
-    def __init__(self, fault: Fault, retry_after: float | None = None) -> None:
+    def __init__(self, fault: Fault, retry_after: float | None = None, rest: str = "") -> None:
+        """rest: what a cut answer held, to be used when nothing better comes."""
         super().__init__(fault.value)
-        self.fault, self.retry_after = fault, retry_after
+        self.fault, self.retry_after, self.rest = fault, retry_after, rest
+
+
+@dataclass(frozen=True)
+class ToolCall:
+    """The model wants a tool to be called."""
+
+    call_id: str
+    name: str
+    arguments: str
+    """JSON as the model wrote it: malformed at times."""
+
+
+@dataclass(frozen=True)
+class Ask:
+    """What the model is asked."""
+
+    messages: tuple[ChatCompletionMessageParam, ...]
+    tools: tuple[Any, ...] = ()
+    """Functions it may call (ChatCompletionToolParam)."""
+    may_call: bool = True
+    """False: it must answer now, though the talk so far has calls in it."""
+
+    def shorter(self) -> "Ask":
+        """The same with the wish for a shorter answer."""
+        wish: ChatCompletionMessageParam = {"role": "user", "content": SHORTER}
+        return replace(self, messages=(*self.messages, wish))
+
+    def leaner(self) -> "Ask":
+        """Only rules and question, no tools: what an endpoint with less room or fewer abilities may take."""
+        return (
+            Ask((self.messages[0], self.messages[-1]))
+            if self._question_is_last()
+            else replace(self, tools=())
+        )
+
+    def _question_is_last(self) -> bool:
+        return len(self.messages) > 1 and self.messages[-1]["role"] == "user"
 
 
 @dataclass(frozen=True)
@@ -39,22 +78,25 @@ class Completion:
     """One answer of the model."""
 
     text: str
-    """Plain text, not empty."""
+    """As the model wrote it, Markdown and thoughts and all; empty only when it calls tools."""
     model: str
     input_tokens: int
     output_tokens: int
+    calls: tuple[ToolCall, ...] = ()
+    reasoning: str = ""
+    """DeepSeek wants it back with the results of the tools; nobody else ever sees it."""
 
 
 class Model:
     """One OpenAI-compatible chat endpoint."""
 
-    def __init__(self, client: AsyncOpenAI, name: str, timeout: float) -> None:
-        self._client, self._name, self._timeout = client, name, timeout
+    def __init__(self, client: AsyncOpenAI, name: str) -> None:
+        self._client, self._name = client, name
         self._breaker = Breaker()
 
     @classmethod
     def open(cls, base_url: str, api_key: str, name: str, timeout: float) -> Self:
-        """An endpoint by its address; `timeout` seconds bound one answer, retries included."""
+        """An endpoint by its address; `timeout` seconds bound one call."""
         client = AsyncOpenAI(
             base_url=base_url,
             api_key=api_key,
@@ -62,14 +104,14 @@ class Model:
             max_retries=0,
             timeout=openai.Timeout(timeout, connect=min(timeout, _CONNECT_SECONDS)),
         )
-        return cls(client, name, timeout)
+        return cls(client, name)
 
     async def close(self) -> None:
         """Close the connections."""
         await self._client.close()
 
-    async def complete(self, messages: Sequence[ChatCompletionMessageParam]) -> Completion:
-        """The model's answer as plain text; safe to cancel.
+    async def complete(self, ask: Ask, seconds: float) -> Completion:
+        """The model's answer within `seconds`, retries included; safe to cancel.
 
         Raises:
             ModelError: after the retries, or at once while the circuit is open.
@@ -77,8 +119,8 @@ class Model:
         if not self._breaker.allows(monotonic()):
             raise ModelError(Fault.OPEN)
         try:
-            async with asyncio.timeout(self._timeout):
-                completion = await self._with_retries(messages, monotonic() + self._timeout)
+            async with asyncio.timeout(seconds):
+                completion = await self._with_retries(ask, monotonic() + seconds)
         except TimeoutError:
             self._failed(Fault.TIMEOUT)
             raise ModelError(Fault.TIMEOUT) from None
@@ -88,30 +130,37 @@ class Model:
         self._breaker.succeeded()
         return completion
 
-    async def _with_retries(
-        self, messages: Sequence[ChatCompletionMessageParam], deadline: float
-    ) -> Completion:
+    async def _with_retries(self, ask: Ask, deadline: float) -> Completion:
         attempt = 0
         while True:
             attempt += 1
             try:
-                return await self._attempt(messages)
+                return await self._attempt(ask)
             except ModelError as error:
-                left = deadline - monotonic()
-                pause = pause_before_retry(error.fault, attempt, error.retry_after, left)
-                log.warning("model.failed", fault=error.fault.value, attempt=attempt, retry_in=pause)
-                if pause is None:
+                another = _another(ask, error.fault) if attempt == 1 else None
+                pause = pause_before_retry(error.fault, attempt, error.retry_after, deadline - monotonic())
+                log.warning(
+                    "model.failed", fault=error.fault.value, attempt=attempt, retry_in=0 if another else pause
+                )
+                if another:
+                    ask = another
+                elif error.rest:
+                    return Completion(error.rest, self._name, 0, 0)
+                elif pause is None:
                     raise
-                await asyncio.sleep(pause)
+                else:
+                    await asyncio.sleep(pause)
 
-    async def _attempt(self, messages: Sequence[ChatCompletionMessageParam]) -> Completion:
+    async def _attempt(self, ask: Ask) -> Completion:
         with self._span() as span:
             try:
                 raw = await self._client.chat.completions.create(
                     model=self._name,
-                    messages=list(messages),
+                    messages=list(ask.messages),
                     max_tokens=_MAX_TOKENS,
                     temperature=_TEMPERATURE,
+                    tools=list(ask.tools) or openai.omit,
+                    tool_choice="none" if ask.tools and not ask.may_call else openai.omit,
                 )
             except openai.APIError as error:
                 raise _model_error(error) from None
@@ -148,11 +197,21 @@ class Model:
         self._breaker.failed(fault, monotonic())
         if fault in REMEDIES:
             # Once a minute at most: the circuit is open in between.
-            log.error("model.misconfigured", fault=fault.value, remedy=REMEDIES[fault])
+            log.error("model.misconfigured", fault=fault.value, remedy=REMEDIES[fault], model=self._name)
+
+
+def _another(ask: Ask, fault: Fault) -> Ask | None:
+    """The question put differently, when that may help where asking the same again cannot."""
+    if fault is Fault.CUT:
+        return ask.shorter()
+    lean = ask.leaner()
+    return lean if fault is Fault.REFUSED and lean != ask else None
 
 
 def _model_error(error: openai.APIError) -> ModelError:
     if isinstance(error, openai.APIStatusError):
+        if error.code in ("content_filter", "data_inspection_failed"):
+            return ModelError(Fault.FILTERED)
         return ModelError(
             fault_of(error.status_code), _retry_after(error.response.headers.get("retry-after"))
         )
@@ -171,16 +230,19 @@ def _completion(raw: ChatCompletion, asked: str, span: Span) -> Completion:
     """The first choice as a completion.
 
     Raises:
-        ModelError: no choice, an empty text, or the provider's filter or shortage cut it off.
+        ModelError: no choice, nothing in it, or the provider's filter, its shortage or our limit cut it off.
     """
     if not getattr(raw, "choices", None):
         raise ModelError(Fault.EMPTY)
     choice, usage = raw.choices[0], raw.usage
+    message = choice.message
     completion = Completion(
-        text=to_plain_text(choice.message.content or ""),
+        text=(message.content or "").strip(),
         model=raw.model or asked,
         input_tokens=usage.prompt_tokens if usage else 0,
         output_tokens=usage.completion_tokens if usage else 0,
+        calls=_calls(message.tool_calls),
+        reasoning=str(getattr(message, "reasoning_content", None) or ""),
     )
     reason = str(choice.finish_reason)
     span.set_attributes(
@@ -191,8 +253,26 @@ def _completion(raw: ChatCompletion, asked: str, span: Span) -> Completion:
             "gen_ai.usage.output_tokens": completion.output_tokens,
         }
     )
-    if reason == "content_filter":
-        raise ModelError(Fault.REFUSED)
-    if not completion.text or reason == "insufficient_system_resource":
-        raise ModelError(Fault.EMPTY)
+    _check_end(reason, completion)
     return completion
+
+
+def _check_end(reason: str, completion: Completion) -> None:
+    if reason == "content_filter":
+        raise ModelError(Fault.FILTERED)
+    if reason == "insufficient_system_resource":
+        raise ModelError(Fault.BUSY)
+    if reason == "length":
+        # Arguments of a cut call are cut as well.
+        raise ModelError(Fault.CUT, rest=whole_sentences(completion.text))
+    if not completion.calls and not without_thoughts(completion.text).strip():
+        raise ModelError(Fault.EMPTY)
+
+
+def _calls(raw: Any) -> tuple[ToolCall, ...]:
+    """The calls of functions; endpoints that know other kinds of tools are not asked for them."""
+    functions = [call for call in raw or () if getattr(call, "function", None)]
+    return tuple(
+        ToolCall(call.id or f"call_{place}", call.function.name or "", call.function.arguments or "{}")
+        for place, call in enumerate(functions)
+    )

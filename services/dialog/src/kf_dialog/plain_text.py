@@ -7,7 +7,10 @@ from collections.abc import Callable, Iterator, Sequence
 _THOUGHT = re.compile(r"<think(?:ing)?>.*?(?:</think(?:ing)?>|\Z)", re.DOTALL | re.IGNORECASE)
 _THOUGHT_END = re.compile(r"\A.*</think(?:ing)?>", re.DOTALL | re.IGNORECASE)
 # A lone surrogate, half of an emoji, is no text: neither UTF-8 nor PostgreSQL can hold it.
-_UNSHOWN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\u200b\u2028\u2029\ud800-\udfff\ufeff]")
+# Marks of direction can show a text in another order than it is written in.
+_UNSHOWN = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ud800-\udfff\ufeff]"
+)
 _FENCE = re.compile(r"^\s{0,12}(?:```|~~~)")
 _HEADING = re.compile(r"^\s{0,3}#{1,6}\s+(.*)$")
 _HEADING_END = re.compile(r"\s#+$")
@@ -35,6 +38,7 @@ _MARKED = [
 ]
 # Bold is never arithmetic, and in Chinese it often touches letters: 支持**iOS**和Android.
 _BOLD = re.compile(r"\*\*([^\n*]+(?:\*[^\n*]+)*)\*\*")
+_SENTENCE_END = re.compile(r"[。！？；!?](?:[”’」』）)\]】]){0,3}|\.(?=\s)|\n")
 _PRIVATE = 0xE000
 _PLACE = re.compile(r"[\ue000-\uf8ff]")
 """Characters that stand for kept text while the marks are taken out."""
@@ -43,17 +47,24 @@ MAX_CHARS = 8_000
 
 def to_plain_text(markdown: str) -> str:
     """Plain text without reasoning, Markdown, HTML or control characters; empty when nothing is left."""
-    lines = _without_thoughts(markdown)[:MAX_CHARS].expandtabs(4).split("\n")
+    lines = without_thoughts(markdown)[:MAX_CHARS].expandtabs(4).split("\n")
     text = "\n".join(line.rstrip() for line in _lines(lines))
     return re.sub(r"\n{3,}", "\n\n", text).strip()
 
 
-def _without_thoughts(text: str) -> str:
+def without_thoughts(text: str) -> str:
+    """The text without a model's reasoning and without characters that nobody can see."""
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     text = _THOUGHT.sub("", text)
     # Some templates open the thought in the prompt, so that only its end is in the answer.
     text = _THOUGHT_END.sub("", text)
     return _UNSHOWN.sub("", text)
+
+
+def whole_sentences(text: str) -> str:
+    """The text up to its last finished sentence or line; empty when not one is finished."""
+    ends = [match.end() for match in _SENTENCE_END.finditer(without_thoughts(text)[:MAX_CHARS])]
+    return without_thoughts(text)[: ends[-1]].rstrip() if ends else ""
 
 
 def _lines(lines: Sequence[str]) -> Iterator[str]:

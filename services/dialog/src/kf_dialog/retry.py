@@ -9,6 +9,9 @@ _BREAK_AFTER = 5
 _BREAK_SECONDS = 15.0
 _MISCONFIGURED_SECONDS = 60.0
 _PROBE_SECONDS = 30.0
+_PROMISED_SECONDS = 27.0
+"""A customer hears something within 30 s; the rest is for the way to WeCom."""
+_FIRST_SHARE = 0.6
 
 
 class Fault(StrEnum):
@@ -22,20 +25,26 @@ class Fault(StrEnum):
     DOWN = "down"
     TIMEOUT = "timeout"
     REFUSED = "refused"
-    """This one request was refused, for example by a content filter."""
+    """The endpoint would not have this request: a parameter, or more text than it takes."""
+    FILTERED = "content_filter"
+    """The provider's content filter kept the answer back."""
     EMPTY = "empty"
     """An answer without a word in it."""
+    CUT = "cut_off"
+    """The answer was longer than we let it be, also when asked for a shorter one."""
     OPEN = "circuit_open"
 
 
 _RETRIED = {Fault.BUSY, Fault.DOWN, Fault.EMPTY}
+"""By asking the same again; Fault.REFUSED and Fault.CUT want another question, see kf_dialog.model."""
 _MISCONFIGURED = {Fault.KEY, Fault.BALANCE, Fault.SETUP}
 # The endpoint works: it answered, if not usefully.
-_HARMLESS = {Fault.REFUSED, Fault.EMPTY}
+_HARMLESS = {Fault.REFUSED, Fault.FILTERED, Fault.EMPTY, Fault.CUT}
 
 REMEDIES = {
-    Fault.KEY: "DEEPSEEK_API_KEY was refused (401/403): create a new key, set it and restart. "
-    "/ 密钥无效：请在 DeepSeek 平台新建密钥，更新 DEEPSEEK_API_KEY 后重启。",
+    Fault.KEY: "The model endpoint refused the key (401/403): create a new one, set DEEPSEEK_API_KEY (or the "
+    "variable that the accounts file names) and restart. "
+    "/ 密钥无效：请新建密钥，更新 DEEPSEEK_API_KEY（或账号文件里写的变量）后重启。",
     Fault.BALANCE: "The model account has no balance left (402): top it up; answers resume by themselves. "
     "/ 模型账户余额不足：请充值，之后自动恢复。",
     Fault.SETUP: "The endpoint does not know this path or model (404): check DEEPSEEK_BASE_URL "
@@ -63,6 +72,20 @@ def pause_before_retry(fault: Fault, attempt: int, retry_after: float | None, le
         return None
     pause = retry_after if retry_after is not None else 0.5 * 2 ** (attempt - 1)
     return pause if pause <= min(RETRY_AFTER_CAP_SECONDS, left) else None
+
+
+def time_to_answer(waited: float, patience: float) -> float:
+    """Seconds in which a turn must have its answer, whatever fails on the way.
+
+    waited: how long the customer has waited already. patience: what one answer may take. After a backlog the
+    promise is broken anyway, and a hurried answer would be a worse one: never less than a third of it.
+    """
+    return max(patience / 3, min(patience, _PROMISED_SECONDS - waited))
+
+
+def share_for_first(left: float, *, has_second: bool) -> float:
+    """Of the seconds that are left, those for the first endpoint: a second one needs time to answer too."""
+    return left * _FIRST_SHARE if has_second else left
 
 
 @dataclass
