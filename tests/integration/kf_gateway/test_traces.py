@@ -8,7 +8,6 @@ import kf_gateway.puller
 import kf_runtime.nats
 import kf_wecom.transport
 import pytest
-from kf_runtime.telemetry import DropOrphanClientSpans
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -18,6 +17,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 from tests.fakes.gateway import Replica, until
 from tests.fakes.gateway_http import http_gateway, notice_xml
 from tests.fakes.kf_account import KfAccounts
+from tests.fakes.sampling import DropOrphanClientSpans
 
 
 @pytest.fixture

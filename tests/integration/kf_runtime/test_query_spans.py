@@ -16,6 +16,7 @@ def spans(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[TracerProvider, InM
     exporter, provider = InMemorySpanExporter(), TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     monkeypatch.setattr(query_spans, "tracer", provider.get_tracer("test"))
+    monkeypatch.setattr(query_spans, "SLOW_SECONDS", 0.0)
     query_spans.register({"read_secret": SQL})
     yield provider, exporter
     provider.shutdown()
@@ -55,6 +56,16 @@ async def test_a_failed_statement_is_an_error_span(
     statement = next(span for span in spans[1].get_finished_spans() if span.name == "sql SELECT")
     assert statement.status.status_code is StatusCode.ERROR
     assert (statement.attributes or {})["error.type"] == "UndefinedTableError"
+
+
+async def test_a_quick_statement_has_no_span(
+    database_url: str,
+    spans: tuple[TracerProvider, InMemorySpanExporter],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(query_spans, "SLOW_SECONDS", 30.0)
+    await run(database_url, spans[0], SQL)
+    assert [span.name for span in spans[1].get_finished_spans()] == ["turn"]
 
 
 async def test_polling_outside_a_trace_makes_no_span(

@@ -8,7 +8,6 @@ import kf_sender.delivery
 import kf_wecom.transport
 import pytest
 from kf_runtime.logging import hashed
-from kf_runtime.telemetry import DropOrphanClientSpans
 from opentelemetry import trace
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
@@ -16,6 +15,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.sdk.trace.sampling import ParentBased
 
 from tests.fakes.kf_desk import KfDesk
+from tests.fakes.sampling import DropOrphanClientSpans
 from tests.fakes.senders import OPEN_KFID, Office, command
 from tests.fakes.wecom_api import Raw
 

@@ -7,18 +7,15 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 
 import pytest
 from kf_runtime.span_export import SpanShipper
 from kf_runtime.span_journal import Journal
+from kf_runtime.spans import Tracer, Tracers
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.trace import Tracer
 
-RESOURCE = Resource({"service.name": "kf-test"})
+RESOURCE = {"service.name": "kf-test"}
 
 
 class Receiver:
@@ -53,11 +50,9 @@ def make(receiver: Receiver) -> Iterator[Make]:
     made: list[SpanShipper] = []
 
     def shipper(folder: Path | None = None, **options: float) -> tuple[SpanShipper, Tracer]:
-        provider = TracerProvider(resource=RESOURCE, shutdown_on_exit=False)
-        journal = partial(Journal, folder) if folder else None
+        journal = Journal(folder, RESOURCE) if folder else None
         made.append(SpanShipper(receiver, RESOURCE, journal, **{"delay": 0.02, **options}))  # type: ignore[arg-type]
-        provider.add_span_processor(made[-1])
-        return made[-1], provider.get_tracer("t")
+        return made[-1], Tracers(made[-1].take).get_tracer("t")
 
     yield shipper
     receiver.refuses = False
@@ -81,7 +76,7 @@ def work(tracer: Tracer, *names: str) -> None:
 def test_spans_arrive_in_order_with_their_resource(receiver: Receiver, make: Make) -> None:
     shipper, tracer = make(batch=2)
     work(tracer, *"abcde")
-    assert shipper.force_flush()
+    assert shipper.flush()
     assert receiver.names == list("abcde")
     assert (shipper.held, shipper.dropped) == (0, 0)
 
@@ -93,7 +88,7 @@ def test_a_receiver_that_is_away_for_a_moment_costs_nothing(receiver: Receiver, 
     time.sleep(0.3)
     receiver.refuses = False
     work(tracer, "c")
-    assert shipper.force_flush()
+    assert shipper.flush()
     assert receiver.names == ["a", "b", "c"]
 
 
@@ -114,7 +109,7 @@ def test_a_receiver_that_hangs_stops_nobody_and_the_queue_stays_bounded(
     assert shipper.held == 100
     assert shipper.dropped == 9_900
     receiver.open.set()
-    assert shipper.force_flush()
+    assert shipper.flush()
     assert len(receiver.names) == 100
 
 
@@ -147,7 +142,7 @@ def test_the_spans_of_a_process_that_lives_are_left_to_it(
     work(tracer, "mine")
     other, tracer = make(tmp_path)
     work(tracer, "other")
-    assert other.force_flush()
+    assert other.flush()
     other.shutdown()
     assert receiver.names == ["other"]
     shipper.shutdown()
@@ -157,23 +152,20 @@ def test_the_spans_of_a_process_that_lives_are_left_to_it(
 def test_sent_spans_leave_no_file(make: Make, tmp_path: Path) -> None:
     shipper, tracer = make(tmp_path)
     work(tracer, *"abc")
-    assert shipper.force_flush()
+    assert shipper.flush()
     until(lambda: not list(tmp_path.iterdir()))
 
 
 CHILD = """
-import os, sys, time
-from functools import partial
+import sys, time
 from pathlib import Path
 from kf_runtime.span_export import SpanShipper
 from kf_runtime.span_journal import Journal
-from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import TracerProvider
-resource = Resource({"service.name": "kf-test"})
-shipper = SpanShipper(lambda _: False, resource, partial(Journal, Path(sys.argv[1])), delay=60)
-provider = TracerProvider(resource=resource); provider.add_span_processor(shipper)
+from kf_runtime.spans import Tracers
+resource = {"service.name": "kf-test"}
+shipper = SpanShipper(lambda _: False, resource, Journal(Path(sys.argv[1]), resource), delay=60)
 for name in "abc":
-    provider.get_tracer("t").start_span(name).end()
+    Tracers(shipper.take).get_tracer("t").start_span(name).end()
 print("ended", flush=True)
 time.sleep(60)
 """
@@ -201,5 +193,21 @@ def test_a_folder_that_cannot_be_written_costs_no_span(
     (tmp_path / "file").write_text("not a folder")
     shipper, tracer = make(tmp_path / "file" / "spans")
     work(tracer, "a")
-    assert shipper.force_flush()
+    assert shipper.flush()
     assert receiver.names == ["a"]
+
+
+def test_a_segment_that_is_full_begins_another(receiver: Receiver, make: Make, tmp_path: Path) -> None:
+    shipper, tracer = make(tmp_path, delay=60, batch=100_000)
+    for _ in range(30):
+        tracer.start_span("long", attributes={"padding": "x" * 100_000}).end()
+    assert len(list(tmp_path.glob("*.spans"))) == 3
+    assert shipper.flush()
+    assert receiver.names == ["long"] * 30
+
+
+@pytest.mark.parametrize("damage", [b"", b"\xff" * 100, b"\x05\x00\x00\x00nonsense"])
+def test_a_damaged_segment_is_removed(make: Make, tmp_path: Path, damage: bytes) -> None:
+    (tmp_path / "0.spans").write_bytes(damage)
+    make(tmp_path)
+    until(lambda: not list(tmp_path.glob("*.spans")))

@@ -1,11 +1,6 @@
 from kf_runtime import telemetry
-from kf_runtime.telemetry import DropOrphanClientSpans
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from opentelemetry.sdk.trace.sampling import ParentBased
-from opentelemetry.trace import SpanKind
 
 
 def test_a_stored_carrier_leads_back_to_its_span() -> None:
@@ -28,14 +23,3 @@ def test_no_carrier_or_a_broken_one_gives_an_empty_context() -> None:
     for headers in (None, {}, {"traceparent": "nonsense"}):
         assert not trace.get_current_span(telemetry.context_from(headers)).get_span_context().is_valid
         assert telemetry.link_to(headers) == []
-
-
-def test_a_polling_query_makes_no_trace_and_one_inside_a_turn_does() -> None:
-    exporter = InMemorySpanExporter()
-    provider = TracerProvider(sampler=ParentBased(DropOrphanClientSpans()))
-    provider.add_span_processor(SimpleSpanProcessor(exporter))
-    tracer = provider.get_tracer("t")
-    tracer.start_span("SELECT", kind=SpanKind.CLIENT).end()
-    with tracer.start_as_current_span("turn"):
-        tracer.start_span("SELECT", kind=SpanKind.CLIENT).end()
-    assert [span.name for span in exporter.get_finished_spans()] == ["SELECT", "turn"]

@@ -21,10 +21,15 @@ class SpanSender:
     close: Callable[[], None]
 
 
+def is_disabled() -> bool:
+    """Whether OTEL_SDK_DISABLED turns all of it off."""
+    return os.environ.get("OTEL_SDK_DISABLED", "").lower() == "true"
+
+
 def is_wanted(signal: str) -> bool:
     """Whether `TRACES` or `METRICS` leave: an endpoint is set, and the signal's exporter is not `none`."""
     env = os.environ
-    if env.get("OTEL_SDK_DISABLED", "").lower() == "true" or env.get(f"OTEL_{signal}_EXPORTER") == "none":
+    if is_disabled() or env.get(f"OTEL_{signal}_EXPORTER") == "none":
         return False
     return bool(env.get(_ENDPOINT) or env.get(f"OTEL_EXPORTER_OTLP_{signal}_ENDPOINT"))
 

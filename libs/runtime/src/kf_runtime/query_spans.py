@@ -1,10 +1,14 @@
-"""One span for each SQL statement of a traced piece of work, named as the statement is in its .sql file.
+"""A span for each slow or failed SQL statement of a traced piece of work, named as in its .sql file.
+
+A message takes about thirty statements of a millisecond: a span for each would cost more than the statement
+and bury what matters, so only those over KF_SQL_SPAN_MS (10) have one.
 
 asyncpg reports a statement when it has ended, so the span is made then, with the times it had. Statements
 that only frame others (BEGIN, COMMIT, SET) and those of idle polling have none; neither text nor arguments
 are kept.
 """
 
+import os
 from collections.abc import Mapping
 from time import time_ns
 from typing import Any
@@ -14,6 +18,7 @@ from opentelemetry.trace import SpanKind, Status, StatusCode
 
 tracer = trace.get_tracer("kf_runtime.query_spans")
 
+SLOW_SECONDS = float(os.environ.get("KF_SQL_SPAN_MS") or 10) / 1000
 _names: dict[str, str] = {}
 _FRAMES = frozenset({"BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT", "RELEASE", "SET", "RESET"})
 
@@ -25,6 +30,8 @@ def register(queries: Mapping[str, str]) -> None:
 
 def record(query: Any) -> None:
     """Make the span of one ended statement (an asyncpg LoggedQuery), as a child of the current span."""
+    if query.elapsed < SLOW_SECONDS and query.exception is None:
+        return
     # Not is_recording(): asyncpg calls a moment later, when the surrounding span may have ended.
     if not trace.get_current_span().get_span_context().trace_flags.sampled:
         return

@@ -1,4 +1,4 @@
-"""Ended spans on their way out: encoded at once, journalled, sent in batches by a thread that hurts nobody.
+"""Ended spans on their way out: journalled, encoded and sent in batches by a thread that hurts nobody.
 
 A receiver that is down, slow or refusing costs spans at most: the queue is bounded, the newest beyond it are
 dropped and counted, and no caller ever waits.
@@ -7,16 +7,15 @@ dropped and counted, and no caller ever waits.
 import threading
 import time
 from collections import defaultdict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import structlog
-from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
-from typing_extensions import override
 
-from kf_runtime.span_encoding import encode_request, encode_resource, encode_scope_spans, encode_span
-from kf_runtime.span_journal import Journal, Segment
+from kf_runtime.span_encoding import encode_request
+from kf_runtime.span_journal import Journal, Scopes, Segment
+from kf_runtime.spans import Ended
 
 log = structlog.get_logger()
 
@@ -33,64 +32,52 @@ _SHUTDOWN_SECONDS = 5.0
 class _Batch:
     """Spans by the name of their tracer, and the segment that holds them too."""
 
-    scopes: dict[str, list[bytes]] = field(default_factory=lambda: defaultdict(list))
+    scopes: Scopes = field(default_factory=lambda: defaultdict(list))
     count: int = 0
     segment: Segment | None = None
     tries: int = 0
 
-    def request(self, resource: bytes) -> bytes:
-        scopes = b"".join(encode_scope_spans(scope, spans) for scope, spans in self.scopes.items())
-        return encode_request(resource + scopes)
 
-    def forget(self) -> None:
-        if self.segment:
-            self.segment.remove()
-
-
-class SpanShipper(SpanProcessor):
+class SpanShipper:
     """Sends ended spans every `delay` seconds, or as soon as `batch` of them wait; keeps `most` at once."""
 
     def __init__(
         self,
         send: Send,
-        resource: Resource,
-        journal: Callable[[bytes], Journal] | None = None,
+        resource: Mapping[str, Any],
+        journal: Journal | None = None,
         *,
         delay: float = 5.0,
         batch: int = 512,
         most: int = 16_384,
     ) -> None:
-        """journal: makes one that begins its segments with the bytes given."""
-        self._send, self._resource = send, encode_resource(resource)
-        self._journal = journal(self._resource) if journal else None
+        self._send, self._resource, self._journal = send, resource, journal
         self._delay, self._size, self._most = delay, batch, most
         self._lock = threading.Lock()
         self._next, self._waiting = _Batch(), deque[_Batch]()
-        self._held = 0
+        self.held = 0
+        """Spans that wait to be sent."""
         self.dropped = 0
         """Spans that found the queue full, or were refused again and again."""
-        self._warn_at = 0.0
-        self._left_over_at = 0.0
+        self._warn_at, self._left_over_at = 0.0, 0.0
         self._wake, self._stop = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="kf-spans", daemon=True)
         self._thread.start()
 
-    @override
-    def on_end(self, span: ReadableSpan) -> None:
-        context = span.get_span_context()
-        if context is None or not context.trace_flags.sampled or self._stop.is_set():
+    def take(self, scope: str, span: Ended) -> None:
+        """Queue one ended span; returns at once."""
+        if self._stop.is_set():
             return
-        scope = span.instrumentation_scope
-        name, data = scope.name if scope else "", encode_span(span)
         with self._lock:
-            if self._held >= self._most:
+            if self.held >= self._most:
                 self.dropped += 1
                 return
-            self._held += 1
+            if self._journal and not self._journal.write(scope, span):
+                self._close_batch()
+                self._journal.write(scope, span)
+            self.held += 1
             self._next.count += 1
-            self._next.scopes[name].append(data)
-            if self._journal:
-                self._journal.write(encode_scope_spans(name, [data]))
+            self._next.scopes[scope].append(span)
             if self._next.count >= self._size:
                 self._close_batch()
                 self._wake.set()
@@ -99,11 +86,6 @@ class SpanShipper(SpanProcessor):
         self._next.segment = self._journal.turn() if self._journal else None
         self._waiting.append(self._next)
         self._next = _Batch()
-
-    @property
-    def held(self) -> int:
-        """Spans that wait to be sent."""
-        return self._held
 
     def _run(self) -> None:
         while not self._stop.is_set():
@@ -124,13 +106,14 @@ class SpanShipper(SpanProcessor):
         while self._waiting:
             batch = self._waiting[0]
             batch.tries += 1
-            delivered = self._send(batch.request(self._resource))
+            delivered = self._send(encode_request(self._resource, batch.scopes))
             if not delivered and (batch.tries < _TRIES or self._stop.is_set()):
                 return
             self._waiting.popleft()
-            batch.forget()
+            if batch.segment:
+                batch.segment.remove()
             with self._lock:
-                self._held -= batch.count
+                self.held -= batch.count
                 self.dropped += 0 if delivered else batch.count
             self._tell()
 
@@ -139,31 +122,28 @@ class SpanShipper(SpanProcessor):
         if self._journal is None or self._waiting or time.monotonic() < self._left_over_at:
             return
         self._left_over_at = time.monotonic() + _LEFT_OVER_SECONDS
-        for segment, resource_spans in self._journal.left_over():
-            if not self._send(encode_request(resource_spans)):
+        for segment, resource, scopes in self._journal.left_over():
+            if not self._send(encode_request(resource, scopes)):
                 segment.release()
                 return
-            log.info("telemetry.left_over_sent", bytes=len(resource_spans))
             segment.remove()
+            log.info("telemetry.left_over_sent", spans=sum(map(len, scopes.values())))
 
     def _tell(self) -> None:
         if self.dropped and time.monotonic() >= self._warn_at:
             self._warn_at = time.monotonic() + _WARN_SECONDS
             log.warning("telemetry.spans_dropped", total=self.dropped)
 
-    @override
-    def force_flush(self, timeout_millis: int = 30_000) -> bool:
+    def flush(self, seconds: float = 30.0) -> bool:
+        """Send at once what waits; False when that took too long."""
         self._wake.set()
-        deadline = time.monotonic() + timeout_millis / 1000
-        while self._held and time.monotonic() < deadline:
+        deadline = time.monotonic() + seconds
+        while self.held and time.monotonic() < deadline:
             time.sleep(0.005)
-        return not self._held
+        return not self.held
 
-    @override
     def shutdown(self) -> None:
         """Send what waits if that takes no more than some seconds; the journal keeps the rest."""
-        if self._stop.is_set():
-            return
         self._stop.set()
         self._wake.set()
         self._thread.join(_SHUTDOWN_SECONDS)

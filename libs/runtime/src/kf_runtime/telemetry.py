@@ -2,8 +2,7 @@
 
 import os
 import socket
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from opentelemetry import metrics, propagate, trace
@@ -11,55 +10,29 @@ from opentelemetry.context import Context
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.sampling import ALWAYS_ON, Decision, ParentBased, Sampler, SamplingResult
-from opentelemetry.trace import Link, SpanKind, TraceState
+from opentelemetry.trace import Link
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
-from opentelemetry.util.types import AttributeValue
-from typing_extensions import override
 
 from kf_runtime import otlp
 from kf_runtime.span_export import SpanShipper
 from kf_runtime.span_journal import Journal
+from kf_runtime.spans import Ended, Tracers
 
 VERSION = "0.1.0"
 _METRICS_SHUTDOWN_MS = 3000.0
 
 
-class DropOrphanClientSpans(Sampler):
-    """Root sampler that leaves out CLIENT spans without a parent: the queries of idle polling loops."""
-
-    @override
-    def should_sample(
-        self,
-        parent_context: Context | None,
-        trace_id: int,
-        name: str,
-        kind: SpanKind | None = None,
-        attributes: Mapping[str, AttributeValue] | None = None,
-        links: Sequence[Link] | None = None,
-        trace_state: TraceState | None = None,
-    ) -> SamplingResult:
-        if kind is SpanKind.CLIENT:
-            return SamplingResult(Decision.DROP)
-        return ALWAYS_ON.should_sample(parent_context, trace_id, name, kind, attributes, links, trace_state)
-
-    @override
-    def get_description(self) -> str:
-        return "DropOrphanClientSpans"
-
-
 class Telemetry:
     """What `setup` installed; shut it down before the process ends."""
 
-    def __init__(self, tracers: TracerProvider, meters: MeterProvider, close: Callable[[], None]) -> None:
-        self.tracers, self.meters = tracers, meters
-        self._close = close
+    def __init__(self, meters: MeterProvider, shipper: SpanShipper | None, close: Callable[[], None]) -> None:
+        self._meters, self._shipper, self._close = meters, shipper, close
 
     def shutdown(self) -> None:
         """Send what waits, if that takes no more than some seconds."""
-        self.tracers.shutdown()
-        self.meters.shutdown(timeout_millis=_METRICS_SHUTDOWN_MS)
+        if self._shipper:
+            self._shipper.shutdown()
+        self._meters.shutdown(timeout_millis=_METRICS_SHUTDOWN_MS)
         self._close()
 
 
@@ -73,32 +46,34 @@ def setup(service: str) -> Telemetry:
     resource = Resource.create(
         {"service.name": f"kf-{service}", "service.namespace": "kefu", "service.version": VERSION, **instance}
     )
-    tracers = TracerProvider(
-        resource=resource, sampler=ParentBased(DropOrphanClientSpans()), shutdown_on_exit=False
-    )
-    close: Callable[[], None] = _nothing
+    shipper, close = None, _nothing
     if otlp.is_wanted("TRACES"):
         sender = otlp.span_sender()
-        tracers.add_span_processor(_shipper(sender.send, resource))
-        close = sender.close
+        shipper, close = _shipper(sender.send, resource), sender.close
+    if not otlp.is_disabled():
+        # Also where nothing leaves: logs carry the ids, and messages the context.
+        trace.set_tracer_provider(Tracers(shipper.take if shipper else _ignore))
     readers = [PeriodicExportingMetricReader(otlp.metric_exporter())] if otlp.is_wanted("METRICS") else []
     meters = MeterProvider(readers, resource, shutdown_on_exit=False)
-    trace.set_tracer_provider(tracers)
     metrics.set_meter_provider(meters)
-    return Telemetry(tracers, meters, close)
+    return Telemetry(meters, shipper, close)
 
 
 def _nothing() -> None:
     return
 
 
+def _ignore(scope: str, span: Ended) -> None:
+    return
+
+
 def _shipper(send: Callable[[bytes], bool], resource: Resource) -> SpanShipper:
     """By OTEL_BSP_* as the SDK reads them, and KF_SPANS_DIR."""
-    folder = os.environ.get("KF_SPANS_DIR", "")
+    folder, attributes = os.environ.get("KF_SPANS_DIR", ""), dict(resource.attributes)
     return SpanShipper(
         send,
-        resource,
-        partial(Journal, Path(folder)) if folder else None,
+        attributes,
+        Journal(Path(folder), attributes) if folder else None,
         delay=_number("OTEL_BSP_SCHEDULE_DELAY", 5000) / 1000,
         batch=_number("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", 512),
         most=_number("OTEL_BSP_MAX_QUEUE_SIZE", 16_384),
