@@ -241,6 +241,17 @@ async def test_two_sources_over_one_vault_share_token_and_refusal(gettoken: Gett
     assert gettoken.calls == 2
 
 
+async def test_a_later_token_counts_although_it_ends_earlier(gettoken: Gettoken, clock: Clock) -> None:
+    vault = MemoryVault()
+    first, second = (LocalToken(gettoken, vault=vault, clock=clock) for _ in range(2))
+    assert await first.get() == await second.get() == "T1"
+    clock.now += 60
+    gettoken.expires_in = 600
+    assert await first.refresh("T1") == "T2"
+    assert await second.refresh("T1") == "T2"
+    assert gettoken.calls == 2
+
+
 async def test_many_waiting_tasks_read_the_vault_once(gettoken: Gettoken, clock: Clock) -> None:
     vault = CountingVault()
     tokens = LocalToken(gettoken, vault=vault, clock=clock)

@@ -159,7 +159,7 @@ class LocalToken:
     def _best(self, state: TokenState) -> AccessToken | None:
         """The newer of the vault's token and the cached one, which differ when the vault was out of reach."""
         tokens = [token for token in (state.token, self._cached) if token]
-        return max(tokens, key=lambda token: token.expires_at, default=None)
+        return max(tokens, key=lambda token: (token.fetched_at, token.expires_at), default=None)
 
     def _usable(self, state: TokenState, stale: str | None) -> AccessToken | None:
         best = self._best(state)
@@ -195,7 +195,8 @@ async def _release(vault: Vault, state: TokenState, revision: int) -> None:
 def _token(granted: GrantedToken, now: float) -> AccessToken:
     ahead = min(_RENEW_AHEAD_SECONDS, granted.expires_in / 5)
     expires_at = now + granted.expires_in
-    return AccessToken(value=granted.access_token, renew_at=expires_at - ahead, expires_at=expires_at)
+    value, renew_at = granted.access_token, expires_at - ahead
+    return AccessToken(value=value, renew_at=renew_at, expires_at=expires_at, fetched_at=now)
 
 
 def _refusal(error: ApiError, previous: Refusal | None, now: float) -> Refusal:

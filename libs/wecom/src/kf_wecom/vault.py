@@ -29,6 +29,8 @@ class AccessToken(_Record):
     value: str = Field(repr=False)
     renew_at: float
     expires_at: float
+    fetched_at: float = 0.0
+    """When WeCom gave it: a later one may well end earlier."""
 
 
 class Refusal(_Record):
