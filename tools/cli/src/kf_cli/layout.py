@@ -223,7 +223,8 @@ def _tracing(layout: Layout) -> dict[str, str]:
         "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://{_LOOPBACK}:{layout.ports.kf_traces_otlp_grpc_port}",
         "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc",
         # Whoever looks at the page has just written a message: five seconds would feel broken.
-        "OTEL_BSP_SCHEDULE_DELAY": "500",
+        "OTEL_BSP_SCHEDULE_DELAY": layout.outer.get("OTEL_BSP_SCHEDULE_DELAY", "500"),
+        "OTEL_METRIC_EXPORT_INTERVAL": layout.outer.get("OTEL_METRIC_EXPORT_INTERVAL", "5000"),
     }
 
 
