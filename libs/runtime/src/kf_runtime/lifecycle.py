@@ -3,19 +3,22 @@
 import asyncio
 import signal
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 
+from kf_runtime import logging, telemetry
 from kf_runtime.bell import pause
 from kf_runtime.grpc import Server
 from kf_runtime.postgres import DatabaseError
+from kf_runtime.settings import ServiceSettings, load
 from kf_runtime.settings import stop as stop_with_faults
 
 log = structlog.get_logger()
 
 Check = Callable[[], Awaitable[bool]]
 _READY_SECONDS = 1.0
+ServiceT = TypeVar("ServiceT", bound=ServiceSettings)
 
 
 def stop_on_signals() -> asyncio.Event:
@@ -76,6 +79,19 @@ async def _answers(check: Check) -> bool:
         # Whatever a dependency raises means the same here: it does not answer.
         log.debug("service.check_failed", error=type(error).__name__)
         return False
+
+
+def start(
+    settings: type[ServiceT], name: str, serve: Callable[[ServiceT], Coroutine[Any, Any, None]]
+) -> None:
+    """Entry point of a service: read its settings, set up logs and telemetry, serve to the end."""
+    config = load(settings)
+    logging.setup(name, level=config.log_level, debug=config.debug, log_dir=config.kf_log_dir)
+    provider = telemetry.setup(name)
+    try:
+        run(serve(config), name)
+    finally:
+        provider.shutdown()
 
 
 def run(main: Coroutine[Any, Any, None], name: str) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from kf_contracts import streams
 from kf_contracts.events import DeadLetter
 from kf_runtime import grpc as kf_grpc
-from kf_runtime import lifecycle, logging, settings, telemetry
+from kf_runtime import lifecycle, settings
 from kf_runtime import nats as kf_nats
 from kf_runtime.dead_letter import burying
 from nats.aio.client import Client
@@ -161,13 +161,7 @@ def connected(client: Client) -> lifecycle.Check:
 
 def main() -> None:
     """Entry point of `python -m kf_dialog`."""
-    config = settings.load(Settings)
-    logging.setup("dialog", level=config.log_level, debug=config.debug, log_dir=config.kf_log_dir)
-    provider = telemetry.setup("dialog")
-    try:
-        lifecycle.run(serve_until_signal(config), "dialog")
-    finally:
-        provider.shutdown()
+    lifecycle.start(Settings, "dialog", serve_until_signal)
 
 
 if __name__ == "__main__":

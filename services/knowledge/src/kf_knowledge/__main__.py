@@ -1,7 +1,7 @@
 """Starts the knowledge service: settings, embedding model, database, gRPC server; drains on SIGTERM."""
 
 from kf_contracts.knowledge.v1 import knowledge_pb2_grpc
-from kf_runtime import lifecycle, logging, postgres, settings, telemetry
+from kf_runtime import lifecycle, postgres, settings
 from kf_runtime.grpc import Server
 
 from kf_knowledge import database
@@ -91,13 +91,7 @@ async def open_embedder(config: Settings) -> LocalEmbedder | EndpointEmbedder:
 
 def main() -> None:
     """Entry point of `python -m kf_knowledge`."""
-    config = settings.load(Settings)
-    logging.setup("knowledge", level=config.log_level, debug=config.debug, log_dir=config.kf_log_dir)
-    provider = telemetry.setup("knowledge")
-    try:
-        lifecycle.run(serve(config), "knowledge")
-    finally:
-        provider.shutdown()
+    lifecycle.start(Settings, "knowledge", serve)
 
 
 if __name__ == "__main__":

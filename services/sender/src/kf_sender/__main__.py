@@ -6,12 +6,12 @@ from functools import partial
 
 from kf_contracts import streams
 from kf_contracts.events import DeadLetter
-from kf_runtime import lifecycle, logging, nats, postgres, settings, telemetry
+from kf_runtime import lifecycle, nats, postgres
 from kf_runtime.bell import Bell
 from kf_runtime.dead_letter import burying
 from kf_runtime.grpc import Server
 from kf_wecom.client import WecomClient, fetch_token
-from kf_wecom.token import SharedToken, TokenSource
+from kf_wecom.token import SharedToken
 from kf_wecom.transport import Transport
 from nats.aio.client import Client
 from nats.js import JetStreamContext
@@ -77,13 +77,14 @@ async def run(
     client: Client,
     store: Store,
     transport: Transport,
-    tokens: TokenSource,
+    tokens: SharedToken,
 ) -> None:
     """The service's loops over what it was given."""
     wake, settled = Bell(), Bell()
     js = client.jetstream()
+    standing = RefusalStands(tokens)
     courier = Courier(
-        store, WecomClient(transport, RefusalStands(tokens)), WecomClient(transport, tokens), pacing
+        store, standing, WecomClient(transport, standing), WecomClient(transport, tokens), pacing
     )
     intake = Intake(store, pacing.budget, wake)
     heard = Conversation(store, wake)
@@ -141,13 +142,7 @@ def pacing_of(config: Settings) -> Pacing:
 
 def main() -> None:
     """Entry point of `python -m kf_sender`."""
-    config = settings.load(Settings)
-    logging.setup("sender", level=config.log_level, debug=config.debug, log_dir=config.kf_log_dir)
-    provider = telemetry.setup("sender")
-    try:
-        lifecycle.run(_serve_until_signal(config), "sender")
-    finally:
-        provider.shutdown()
+    lifecycle.start(Settings, "sender", _serve_until_signal)
 
 
 if __name__ == "__main__":
