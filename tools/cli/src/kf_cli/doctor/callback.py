@@ -18,7 +18,7 @@ from kf_cli.doctor import web
 from kf_cli.doctor.catalogue import found
 from kf_cli.doctor.examination import Check
 from kf_cli.doctor.finding import Finding, fine, skipped
-from kf_cli.doctor.nats import stream_state
+from kf_cli.doctor.nats import moment, stream_age, stream_state
 from kf_cli.doctor.network import certificate_fault, tls_fault
 from kf_cli.doctor.system import System
 from kf_cli.doctor.wecom import granted
@@ -131,8 +131,8 @@ def _unreachable(error: httpx.HTTPError, facts: dict[str, str]) -> Finding:
 
 async def last_callback(system: System) -> list[Finding]:
     """Messages that come are announced by callbacks, not only found by the poll."""
-    inbound = _moment(await stream_state(system, streams.KF_INBOUND))
-    notice = _moment(await stream_state(system, streams.KF_NOTICE))
+    inbound = await _newest(system, streams.KF_INBOUND)
+    notice = await _newest(system, streams.KF_NOTICE)
     if inbound is None:
         return [skipped("还没有收到过消息 / no message has come yet")]
     if notice is None or (inbound - notice).total_seconds() > _SILENT_SECONDS:
@@ -140,23 +140,24 @@ async def last_callback(system: System) -> list[Finding]:
     return [fine(f"{_ago((datetime.now(UTC) - notice).total_seconds())} 前 / ago")]
 
 
-def _moment(state: dict[str, Any]) -> datetime | None:
+async def _newest(system: System, stream: str) -> datetime | None:
     """When the newest message of a stream came, whether or not it is still there."""
-    told = str(state.get("last_ts", ""))
-    if not state.get("last_seq") or told.startswith("0001"):
-        return None
-    # Nanoseconds are more than datetime reads.
-    return datetime.fromisoformat(told[:19]).replace(tzinfo=UTC)
+    state = await stream_state(system, stream)
+    return moment(str(state["last_ts"])) if state.get("last_seq") else None
 
 
 async def last_pull(system: System) -> list[Finding]:
     """Every account was pulled to the end of its stream lately: the cursor's age."""
     progress = await _progress(system)
+    is_young = await stream_age(system, f"KV_{streams.KV_CURSOR}") < _STALE_SECONDS
     findings = []
     limit = max(_STALE_SECONDS, _STALE_POLLS * float(system.get("KF_GATEWAY_POLL_SECONDS")))
     ages: list[float] = []
     for account in granted(system):
         pulled_at = progress.get(account.open_kfid, 0.0)
+        if not pulled_at and is_young:
+            # Just installed: the first poll of an account comes within minutes.
+            continue
         if not pulled_at:
             findings.append(found("pull.never", account=account.name or account.open_kfid))
             continue

@@ -16,7 +16,7 @@ from kf_cli.doctor.wecom import granted
 _SECONDS = 5.0
 _FAILING_SHARE, _FAILING_LEAST = 0.4, 5
 _COLLECTIONS = "SELECT name, document_count, passage_count FROM knowledge.collection ORDER BY name"
-_NEWEST = "SELECT max(updated_at)::timestamptz(0)::text FROM knowledge.document"
+_NEWEST = "SELECT max(updated_at)::timestamptz(0)::text FROM knowledge.edition"
 _OUTCOMES = """
 SELECT count(*) AS turns, count(*) FILTER (WHERE outcome IN ('apologised', 'no_answer')) AS failed
 FROM dialog.turn WHERE finished_at > now() - interval '1 day'

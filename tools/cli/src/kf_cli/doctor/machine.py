@@ -69,7 +69,7 @@ def _is_ours(health: httpx.Response) -> bool:
 
 async def _grpc(system: System, service: str) -> Finding:
     address = system.target.address(service)
-    async with grpc.aio.insecure_channel(address) as channel:
+    async with grpc.aio.insecure_channel(address, options=web.NO_PROXY) as channel:
         stub: Any = health_pb2_grpc.HealthStub(channel)
         try:
             reply = await stub.Check(health_pb2.HealthCheckRequest(service=READY), timeout=_ASK_SECONDS)
@@ -154,6 +154,6 @@ def _writable(folder: Path) -> bool:
 CHECKS = (
     Check("disk", "磁盘", "disk", disk),
     Check("logs", "日志", "logs", logs),
-    Check("gateway", "gateway 服务", "gateway", gateway),
+    Check("gateway", "gateway 服务", "gateway", gateway, settings=("PORT", "HOST")),
     Check("services", "其他服务", "the other services", services),
 )

@@ -3,13 +3,14 @@
 import asyncio
 import json
 import socket
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-import nats
 from kf_contracts import streams as contract
 from kf_contracts.events import DeadLetter, PayloadError
+from nats.aio.client import Client
 from nats.errors import AuthorizationError
 from nats.errors import Error as NatsError
 from nats.js.api import StreamConfig
@@ -54,14 +55,22 @@ async def connect(system: System) -> list[Finding]:
     return [fine(f"nats-server {client.connected_server_version}, {address}")]
 
 
-async def _connected(servers: list[str]) -> Any:
+async def _connected(servers: list[str]) -> Client:
     # nats-py prints what goes wrong by itself; here it is told once, with the mend.
     async def quiet(_: Exception) -> None:
         return
 
-    return await nats.connect(
-        servers, name="kf-doctor", allow_reconnect=False, connect_timeout=3, error_cb=quiet
-    )
+    client = Client()
+    try:
+        await client.connect(
+            servers, name="kf-doctor", allow_reconnect=False, connect_timeout=3, error_cb=quiet
+        )
+    except BaseException:
+        # What was opened half-way is not closed by itself.
+        with suppress(NatsError, OSError):
+            await client.close()
+        raise
+    return client
 
 
 def _parts(server: str) -> Any:
@@ -155,11 +164,28 @@ async def _oldest(system: System, stream: str, subject: str, delivered: int) -> 
     return (datetime.now(UTC) - message.time).total_seconds()
 
 
-async def stream_state(system: System, stream: str) -> dict[str, Any]:
-    """The `state` of a stream as the server tells it: the client leaves the times out."""
+async def _told(system: System, stream: str) -> dict[str, Any]:
+    """What the server tells of a stream: the client leaves the times out."""
     reply = await system.nats.request(f"$JS.API.STREAM.INFO.{stream}", b"", timeout=3)
-    state: dict[str, Any] = json.loads(reply.data).get("state", {})
+    told: dict[str, Any] = json.loads(reply.data)
+    return told
+
+
+async def stream_state(system: System, stream: str) -> dict[str, Any]:
+    """The `state` of a stream: messages, last_seq, last_ts ..."""
+    state: dict[str, Any] = (await _told(system, stream)).get("state", {})
     return state
+
+
+async def stream_age(system: System, stream: str) -> float:
+    """Seconds since a stream was made."""
+    made = moment(str((await _told(system, stream)).get("created", "")))
+    return (datetime.now(UTC) - made).total_seconds()
+
+
+def moment(told: str) -> datetime:
+    """A time of the server, to the second: nanoseconds are more than datetime reads."""
+    return datetime.fromisoformat(told[:19]).replace(tzinfo=UTC)
 
 
 async def dead_letters(system: System) -> list[Finding]:

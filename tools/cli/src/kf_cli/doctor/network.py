@@ -93,6 +93,9 @@ def _unreachable(error: httpx.HTTPError, base: str) -> Finding:
         return found("wecom.tls_failed", host=host)
     if isinstance(error, httpx.RemoteProtocolError | httpx.ReadError):
         return found("wecom.not_wecom", address=address)
+    proxy = proxy_of(base)
+    if proxy:
+        return found("wecom.proxy", proxy=urlsplit(proxy).netloc.rpartition("@")[2])
     return found("wecom.refused", address=address)
 
 

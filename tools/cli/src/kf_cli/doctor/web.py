@@ -6,6 +6,8 @@ from urllib.parse import urlsplit
 
 import httpx
 
+NO_PROXY = (("grpc.enable_http_proxy", 0),)
+"""For gRPC, which would go through http_proxy even to this machine; the services are never behind one."""
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 

@@ -1,0 +1,80 @@
+"""The doctor names each fault that is injected into a real, healthy installation, and blames nothing else."""
+
+import json
+import tomllib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from kf_cli.doctor.catalogue import explained
+from kf_cli.doctor.examination import Report
+
+from tests.faults import callback, local, model, sending, servers, wecom
+from tests.faults.world import INJECTIONS, World, healthy_world
+
+MODULES = (local, servers, wecom, sending, callback, model)
+TABLE = Path(__file__).parents[2] / "docs" / "fault-matrix.toml"
+ROWS: dict[str, dict[str, Any]] = tomllib.loads(TABLE.read_text(encoding="utf-8"))["fault"]
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
+    async with healthy_world(tmp_path_factory.mktemp("matrix")) as made:
+        yield made
+
+
+def secrets_of(world: World) -> list[str]:
+    names = ("WECOM_KF_SECRET", "WECOM_TOKEN", "WECOM_ENCODING_AES_KEY", "DEEPSEEK_API_KEY")
+    return [world.target.get(name) for name in names]
+
+
+def named(report: Report) -> set[str]:
+    return {finding.diagnosis for finding in report.problems}
+
+
+async def test_every_row_has_an_injection_and_the_guide_is_covered() -> None:
+    assert set(INJECTIONS) == set(ROWS)
+    assert len(ROWS) >= 40
+    guide = " ".join(row.get("guide", "") for row in ROWS.values())
+    entries = [
+        *("95018", "45009", "40058", "95016", "95014", "HTTP 403", "HTTP 404", "timeouts", "pgvector"),
+        *("database refused", "DeepSeek 401", "does not start", "do not arrive", "turn on logs"),
+    ]
+    assert [entry for entry in entries if entry not in guide] == []
+
+
+async def test_a_healthy_installation_has_no_fault_at_all(world: World) -> None:
+    report = await world.examine({})
+    assert [(f.diagnosis, dict(f.facts)) for f in report.problems] == []
+    assert {result.level for result in report.results} <= {"ok", "skipped"}
+
+
+@pytest.mark.parametrize("name", ROWS)
+async def test_the_fault_is_named_and_nothing_healthy_is_blamed(world: World, name: str) -> None:
+    row = ROWS[name]
+    try:
+        async with INJECTIONS[name](world) as changes:
+            report = await world.examine(changes)
+    finally:
+        world.patch.undo()
+    assert row["diagnosis"] in named(report)
+    assert named(report) - {row["diagnosis"], *row.get("also", ())} == set()
+    told = json.dumps(report.as_dict(), ensure_ascii=False)
+    assert [secret for secret in secrets_of(world) if secret in told] == []
+    assert all(text for finding in report.problems for text in _words(finding))
+
+
+def _words(finding: Any) -> list[str]:
+    entry = explained(finding)
+    words = [text for pair in (entry.cause, entry.harm, entry.remedy) for text in (pair.zh, pair.en)]
+    assert not any("<" in text and ">" in text for text in words), words
+    return [*words, entry.prove]
+
+
+async def test_it_is_healthy_again_when_every_fault_is_mended(world: World) -> None:
+    report = await world.examine({})
+    assert [(f.diagnosis, dict(f.facts)) for f in report.problems] == []
