@@ -126,3 +126,9 @@ def test_hostile_repetition_takes_linear_time(part: str) -> None:
     """At this length anything quadratic runs into the suite's timeout."""
     text = (part * 8_000)[:8_000]
     guard(text, Known(text[:7000] + "x", text), RULES)
+
+
+def test_what_the_company_itself_announces_may_be_said() -> None:
+    source = "填写型号，客服会在 24 小时内联系您，安排上门取件。"
+    assert guard("报修后客服会在24小时内联系您。", Known(source, ""), RULES).removed == ()
+    assert guard("报修后专员会马上联系您。", Known(source, ""), RULES).removed == ("people",)

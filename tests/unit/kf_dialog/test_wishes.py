@@ -88,6 +88,8 @@ def test_an_accounts_own_words_count() -> None:
         "worst service ever",
         "I will sue you",
         "what the fuck",
+        "滚",
+        "给我滚",
     ],
 )
 def test_anger_is_heard(text: str) -> None:
@@ -105,6 +107,8 @@ def test_anger_is_heard(text: str) -> None:
         "邮件进了垃圾邮件",
         "真不错",
         "谢谢",
+        "边刷和滚刷多久换一次？",
+        "你们卖滚筒洗衣机吗",
     ],
 )
 def test_questions_about_complaints_and_rubbish_are_no_anger(text: str) -> None:

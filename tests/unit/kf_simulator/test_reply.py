@@ -114,6 +114,11 @@ def test_it_cites_as_the_prompt_asks_and_nothing_when_it_knows_nothing(mark: str
     assert ask("How far is Mars?", system=system).text == NOT_FOUND_ENGLISH
 
 
+def test_a_note_of_the_system_after_its_answer_asks_the_same_again() -> None:
+    reply = ask("（系统提示：请重新回答）", before=("运费多少钱？", "满 99 元包邮。"))
+    assert reply.text == "满 99 元包邮。"
+
+
 def test_it_rewrites_a_question_and_summarises() -> None:
     before = ("扫地机器人 X2 Pro 多少钱？", "2999 元")
     assert ask("那个保修多久", system="请把问题改写完整", before=before).text == (

@@ -84,6 +84,6 @@ def _fault(sentence: str, known: Known, sources: Facts, customer: Facts, everyth
         return "span"
     if unknown_promise(sentence, known.sources):
         return "promise"
-    if not known.hands_over and announces_people(sentence):
+    if not known.hands_over and announces_people(sentence, known.sources):
         return "people"
     return "deed" if not known.acted and claims_a_deed(sentence) else ""

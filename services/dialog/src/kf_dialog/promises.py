@@ -63,9 +63,15 @@ def unknown_promise(sentence: str, known: str) -> bool:
     return False
 
 
-def announces_people(sentence: str) -> bool:
-    """True when it says that a human is or will be there; an offer or a condition announces nobody."""
-    return bool(_TRANSFER.search(sentence)) and not _OFFER.search(sentence)
+def announces_people(sentence: str, known: str = "") -> bool:
+    """True when it says that a human is or will be there; an offer or a condition announces nobody.
+
+    What `known` says in the same words is the company's own announcement.
+    """
+    if _OFFER.search(sentence):
+        return False
+    plain = "".join(known.split())
+    return any("".join(match[0].split()) not in plain for match in _TRANSFER.finditer(sentence))
 
 
 def claims_a_deed(sentence: str) -> bool:

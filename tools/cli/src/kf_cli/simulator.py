@@ -29,6 +29,8 @@ class Line:
     text: str
     """Of a menu: everything that can be read on it."""
     failed: bool
+    at: float = 0.0
+    """Seconds since the epoch by the simulator's clock."""
     menu: tuple[Choice, ...] = ()
 
 
@@ -120,6 +122,7 @@ def _line(entry: dict[str, Any]) -> Line:
         msgtype=entry["msgtype"],
         text=text or f"[{entry['msgtype']}]",
         failed=entry["fail_type"] is not None,
+        at=entry["at"],
         menu=menu,
     )
 

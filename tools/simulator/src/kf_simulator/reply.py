@@ -15,6 +15,7 @@ from kf_simulator.tool_calls import Call, MissingArgument
 
 _REWRITES = re.compile(r"改写|rewrite|standalone question", re.IGNORECASE)
 _SUMMARISES = re.compile(r"摘要|总结|概括|summar", re.IGNORECASE)
+_ASKED_AGAIN = re.compile(r"[（(]\s*(?:系统提示|system note)", re.IGNORECASE)
 _MISSING = {"zh": "请告诉我{}，我来为您查询。", "en": "Please tell me {} so that I can look it up."}
 _SUMMARY_CHARACTERS = 300
 
@@ -36,6 +37,9 @@ def reply_to(body: Json) -> Reply:
         for message in messages
         if message["role"] in ("user", "assistant") and content_text(message)
     ]
+    if len(talk) > 1 and _ASKED_AGAIN.match(talk[-1].text):
+        # Not the customer's words: what they asked stands before our first attempt.
+        talk = talk[:-1] if talk[-2].role == "user" else talk[:-2]
     question = talk.pop().text if talk and talk[-1].role == "user" else ""
     if "<passage" not in system:
         if _REWRITES.search(system):

@@ -28,6 +28,8 @@ class _Taken:
     chat: Chat
     first: str
     state: int = 0
+    until: int | None = None
+    """Number of the last line of its time, when a servicer acts next."""
 
 
 class Holding:
@@ -111,6 +113,10 @@ class Holding:
         return await self._simulator.write(chat, title)
 
     async def _serve(self, chat: Chat, step: Step) -> None:
+        lines = await self._simulator.transcript(chat)
+        for taken in self._taken:
+            if taken.chat == chat and taken.until is None:
+                taken.until = lines[-1].number if lines else -1
         act: dict[str, Any] = {"action": step.servicer, "userid": self._servicer}
         if step.servicer == "say":
             act["text"] = "您好，我是人工客服，正在为您处理。"
@@ -140,7 +146,10 @@ class Holding:
     def _judge(self, transcripts: dict[Chat, list[Line]]) -> None:
         for place, taken in enumerate(self._taken):
             later = [other.first for other in self._taken[place + 1 :] if other.chat == taken.chat]
-            parts = replies(transcripts[taken.chat], taken.first, later[0] if later else "")
+            lines = transcripts[taken.chat]
+            if taken.until is not None:
+                lines = [line for line in lines if line.number <= taken.until]
+            parts = replies(lines, taken.first, later[0] if later else "")
             expected = taken.step.expected
             name = taken.step.says[-1] if taken.step.says else "(no text)"
             if expected is None:
