@@ -7,6 +7,7 @@ from typing import Protocol
 from nats.aio.msg import Msg
 from nats.js import JetStreamContext
 
+from kf_runtime import instruments
 from kf_runtime.nats import OnPark, publish
 
 TEMPLATE = "kf.dead.{service}"
@@ -37,6 +38,7 @@ async def bury(
         template=TEMPLATE,
         headers=headers,
     )
+    instruments.dead_letters.add(1)
 
 
 def burying(js: JetStreamContext, service: str, letter: Callable[..., Letter]) -> OnPark:

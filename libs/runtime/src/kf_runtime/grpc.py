@@ -9,7 +9,7 @@ from opentelemetry import propagate, trace
 from opentelemetry.trace import SpanKind, Status, StatusCode
 from typing_extensions import override
 
-from kf_runtime import telemetry
+from kf_runtime import instruments, telemetry
 
 tracer = trace.get_tracer("kf_runtime.grpc")
 
@@ -37,13 +37,16 @@ class ClientTracing(grpc.aio.UnaryUnaryClientInterceptor):
     async def intercept_unary_unary(self, continuation: Any, client_call_details: Any, request: Any) -> Any:
         details = client_call_details
         method = details.method.decode() if isinstance(details.method, bytes) else str(details.method)
-        with tracer.start_as_current_span(
-            method.lstrip("/"), kind=SpanKind.CLIENT, attributes=_attributes(method)
-        ) as span:
+        with (
+            tracer.start_as_current_span(
+                method.lstrip("/"), kind=SpanKind.CLIENT, attributes=_attributes(method)
+            ) as span,
+            instruments.timed(instruments.called, {"rpc.method": method.lstrip("/")}) as told,
+        ):
             metadata = grpc.aio.Metadata(*(details.metadata or ()), *telemetry.carrier().items())
             call = await continuation(details._replace(metadata=metadata), request)
             code = await call.code()
-            span.set_attribute("rpc.response.status_code", code.name)
+            _tell(span, told, code.name)
             if code is not grpc.StatusCode.OK:
                 span.set_status(Status(StatusCode.ERROR, code.name))
             return call
@@ -61,19 +64,22 @@ class ServerTracing(grpc.aio.ServerInterceptor):
         metadata = {k: v for k, v in details.invocation_metadata or () if isinstance(v, str)}
 
         async def traced(request: Any, context: Any) -> Any:
-            with tracer.start_as_current_span(
-                details.method.lstrip("/"),
-                context=propagate.extract(metadata),
-                kind=SpanKind.SERVER,
-                attributes=_attributes(details.method),
-            ) as span:
+            with (
+                tracer.start_as_current_span(
+                    details.method.lstrip("/"),
+                    context=propagate.extract(metadata),
+                    kind=SpanKind.SERVER,
+                    attributes=_attributes(details.method),
+                ) as span,
+                instruments.timed(instruments.served, {"rpc.method": details.method.lstrip("/")}) as told,
+            ):
                 try:
                     reply = await handler.unary_unary(request, context)
                 except Exception:
                     # abort() raises too, with its code set; anything else reaches the caller as UNKNOWN.
-                    span.set_attribute("rpc.response.status_code", _name(context.code() or _UNKNOWN))
+                    _tell(span, told, _name(context.code() or _UNKNOWN))
                     raise
-                span.set_attribute("rpc.response.status_code", _name(context.code()))
+                _tell(span, told, _name(context.code()))
                 return reply
 
         return grpc.unary_unary_rpc_method_handler(
@@ -82,6 +88,11 @@ class ServerTracing(grpc.aio.ServerInterceptor):
 
 
 _UNKNOWN = grpc.StatusCode.UNKNOWN
+
+
+def _tell(span: trace.Span, told: instruments.Attributes, code: str) -> None:
+    span.set_attribute("rpc.response.status_code", code)
+    told["rpc.response.status_code"] = code
 
 
 def _name(code: Any) -> str:

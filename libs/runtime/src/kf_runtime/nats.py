@@ -1,6 +1,7 @@
 """NATS JetStream as every service uses it: connect, streams, acked publish, and one careful consume loop."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from opentelemetry import trace
 from opentelemetry.trace import SpanKind, Status, StatusCode
 from opentelemetry.util.types import AttributeValue
 
-from kf_runtime import telemetry
+from kf_runtime import instruments, telemetry
 from kf_runtime.bell import pause
 
 log = structlog.get_logger()
@@ -177,8 +178,11 @@ async def publish(
         "messaging.message.id": msg_id,
         "messaging.message.body.size": len(payload),
     }
-    with tracer.start_as_current_span(
-        f"publish {template}", context=parent, kind=SpanKind.PRODUCER, attributes=attributes
+    with (
+        tracer.start_as_current_span(
+            f"publish {template}", context=parent, kind=SpanKind.PRODUCER, attributes=attributes
+        ),
+        instruments.timed(instruments.published, {"messaging.destination.template": template}),
     ):
         ack = await js.publish(
             subject, payload, timeout=timeout, headers={"Nats-Msg-Id": msg_id, **telemetry.carrier()}
@@ -231,8 +235,20 @@ async def consume(
         max_deliver=consumer.max_deliver,
     )
     async with asyncio.TaskGroup() as group:
+        group.create_task(_measure(js, consumer, stop))
         for _ in range(consumer.concurrency):
             group.create_task(_work(js, consumer, config, handler, stop, on_park, transient))
+
+
+async def _measure(js: JetStreamContext, consumer: Consumer, stop: asyncio.Event) -> None:
+    """Tell every some seconds how many messages the consumer has not done; all replicas tell the same."""
+
+    async def measure() -> None:
+        info = await js.consumer_info(consumer.stream, consumer.durable)
+        depth = (info.num_pending or 0) + (info.num_ack_pending or 0)
+        instruments.queue_depth.set(depth, {"messaging.destination.template": consumer.template})
+
+    await instruments.watch(stop, measure, (NatsError, OSError))
 
 
 async def _work(
@@ -286,13 +302,23 @@ async def _handle(
         "messaging.message.body.size": len(msg.data),
         "kf.delivery_count": deliveries,
     }
-    with tracer.start_as_current_span(
-        f"process {consumer.template}",
-        context=telemetry.context_from(msg.headers),
-        kind=SpanKind.CONSUMER,
-        attributes=attributes,
-        links=telemetry.link_to(msg.headers),
-    ) as span:
+    with (
+        tracer.start_as_current_span(
+            f"process {consumer.template}",
+            context=telemetry.context_from(msg.headers),
+            kind=SpanKind.CONSUMER,
+            attributes=attributes,
+            links=telemetry.link_to(msg.headers),
+        ) as span,
+        instruments.timed(
+            instruments.processed, {"messaging.destination.template": consumer.template}
+        ) as told,
+    ):
+        if deliveries == 1:
+            instruments.queue_wait.record(
+                max(0.0, time.time() - msg.metadata.timestamp.timestamp()),
+                {"messaging.destination.template": consumer.template},
+            )
         async with heartbeat(msg, consumer.ack_wait):
             outcome = await _outcome(msg, handler, deliveries, transient)
         if isinstance(outcome, Retry) and deliveries >= consumer.max_deliver:
@@ -300,6 +326,7 @@ async def _handle(
         # A Retry without a reason only waits its turn: that is no fault.
         if not isinstance(outcome, Done) and outcome.reason:
             span.set_status(Status(StatusCode.ERROR, outcome.reason))
+        told["kf.outcome"] = type(outcome).__name__.lower()
         await _settle(msg, outcome, deliveries, on_park)
 
 

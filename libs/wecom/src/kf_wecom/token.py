@@ -12,6 +12,7 @@ from typing import Protocol
 
 from nats.js.kv import KeyValue
 
+from kf_wecom import metrics
 from kf_wecom.errors import ApiError, TransportError, WecomError
 from kf_wecom.replies import GrantedToken
 from kf_wecom.vault import (
@@ -84,6 +85,11 @@ class LocalToken:
         """The newer token if any replica has one, else a fetched one, else `stale`."""
         return await self._obtain(stale)
 
+    async def look_again(self) -> None:
+        """Take over what another replica has fetched meanwhile, before ours is refused too. WecomError."""
+        async with self._mutex:
+            self._cached = await self._from_reachable_vault(None)
+
     async def _obtain(self, stale: str | None) -> str:
         async with self._mutex:
             cached = self._cached
@@ -135,12 +141,14 @@ class LocalToken:
         try:
             token = _token(await self._fetch(), self._clock())
         except WecomError as error:
+            metrics.refreshed("refused" if isinstance(error, ApiError) else "unreachable")
             after = self._after_failure(state, error)
             usable = self._usable(state, stale)
             if usable is None:
                 raise
             return usable
         else:
+            metrics.refreshed("ok")
             forced_at = self._clock() if stale else state.forced_at
             after, self._outage = TokenState(token=token, forced_at=forced_at), None
             return token

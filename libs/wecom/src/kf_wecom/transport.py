@@ -10,6 +10,7 @@ import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from time import perf_counter
 from types import TracebackType
 from typing import Any, Self
 
@@ -17,6 +18,7 @@ import httpx
 from opentelemetry import trace
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
+from kf_wecom import metrics
 from kf_wecom.errors import AmbiguousError, ApiError, NotSentError, TransportError
 
 _QUERY = "kf_wecom.query"
@@ -144,17 +146,23 @@ class Transport:
             record_exception=False,
             set_status_on_exception=False,
         ) as span:
+            began = perf_counter()
+            outcome: int | str = 0
             try:
                 yield span
             except ApiError as error:
+                outcome = error.code
                 span.set_attribute("kf.wecom.errcode", error.code)
                 _mark_failed(span, str(error.code))
                 raise
             except TransportError as error:
+                outcome = error.reason
                 _mark_failed(span, error.reason)
                 raise
             else:
                 span.set_attribute("kf.wecom.errcode", 0)
+            finally:
+                metrics.called(call.path, call.method, perf_counter() - began, outcome)
 
 
 class _QueryTransport(httpx.AsyncBaseTransport):

@@ -2,18 +2,21 @@
 
 import asyncio
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 
 from kf_contracts import streams
 from kf_contracts.events import DeadLetter
 from kf_runtime import grpc as kf_grpc
-from kf_runtime import lifecycle, settings
+from kf_runtime import instruments, lifecycle, settings
 from kf_runtime import nats as kf_nats
 from kf_runtime.dead_letter import burying
+from kf_runtime.postgres import TRANSIENT
 from nats.aio.client import Client
 
 from kf_dialog import delivery as outcomes
 from kf_dialog import inbound as inbox
+from kf_dialog import metrics
 from kf_dialog.accounts_file import Accounts, AccountsFileError
 from kf_dialog.answer import Answerer
 from kf_dialog.company import CompanyTools
@@ -122,6 +125,7 @@ async def run(
         "listener": listener.run(schedule.drained),
         "relay": relay.run(schedule.drained),
         "accounts": accounts.watch(stop),
+        "metrics": instruments.watch(stop, partial(metrics.measure, store.records), TRANSIENT),
         "readiness": lifecycle.watch_ready(health, checks, stop),
     }
     await lifecycle.supervise(stop, tasks, config.kf_dialog_drain_seconds + _FLUSH_SECONDS)

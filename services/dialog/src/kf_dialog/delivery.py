@@ -12,7 +12,7 @@ from kf_runtime.postgres import TRANSIENT
 from nats.aio.msg import Msg
 from opentelemetry import trace
 
-from kf_dialog import notices
+from kf_dialog import metrics, notices
 from kf_dialog.accounts_file import Accounts
 from kf_dialog.custody import handover_result, of_delivery
 from kf_dialog.records import Records
@@ -58,7 +58,9 @@ class Delivery:
         return Done()
 
     async def _take(self, change: DeliveryChanged) -> None:
-        await self._records.record_delivery(change, handover_result(change))
+        handover = handover_result(change)
+        await self._records.record_delivery(change, handover)
+        await metrics.delivered(change, handover, self._records)
         if change.kind == "hand_over" and change.status in _UNTOLD:
             await self._say_sorry(change)
         if custody := of_delivery(change):

@@ -15,6 +15,7 @@ from opentelemetry import trace
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 from opentelemetry.util.types import AttributeValue
 
+from kf_dialog import metrics
 from kf_dialog.plain_text import whole_sentences, without_thoughts
 from kf_dialog.prompt import SHORTER
 from kf_dialog.retry import REMEDIES, Breaker, Fault, fault_of, pause_before_retry
@@ -128,6 +129,7 @@ class Model:
             self._failed(error.fault)
             raise
         self._breaker.succeeded()
+        metrics.circuit(self._name, is_open=False)
         return completion
 
     async def _with_retries(self, ask: Ask, deadline: float) -> Completion:
@@ -186,15 +188,20 @@ class Model:
             record_exception=False,
             set_status_on_exception=False,
         ) as span:
+            began, fault = monotonic(), ""
             try:
                 yield span
             except ModelError as error:
-                span.set_attribute("error.type", error.fault.value)
-                span.set_status(Status(StatusCode.ERROR, error.fault.value))
+                fault = error.fault.value
+                span.set_attribute("error.type", fault)
+                span.set_status(Status(StatusCode.ERROR, fault))
                 raise
+            finally:
+                metrics.asked(self._name, monotonic() - began, fault)
 
     def _failed(self, fault: Fault) -> None:
         self._breaker.failed(fault, monotonic())
+        metrics.circuit(self._name, is_open=self._breaker.open_until > monotonic())
         if fault in REMEDIES:
             # Once a minute at most: the circuit is open in between.
             log.error("model.misconfigured", fault=fault.value, remedy=REMEDIES[fault], model=self._name)

@@ -302,3 +302,11 @@ WITH pruned AS (
     RETURNING open_kfid
 )
 SELECT count(*) FROM pruned;
+
+-- name: asked_at
+SELECT min(i.send_time)
+FROM turn t JOIN inbox i ON i.open_kfid = t.open_kfid AND i.external_userid = t.external_userid AND i.msgid = ANY (t.msgids)
+WHERE t.open_kfid = $1 AND t.external_userid = $2 AND t.turn_id = $3;
+
+-- name: unanswered
+SELECT count(*)::int AS waiting, min(waiting_since) AS since FROM conversation WHERE waiting_since IS NOT NULL;

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from kf_contracts.events import DeliveryChanged
 from kf_runtime import postgres
@@ -46,6 +47,18 @@ class Records:
             change.occurred_at,
             handover_result,
         )
+
+    async def asked_at(self, open_kfid: str, external_userid: str, turn_id: str) -> datetime | None:
+        """When the oldest message that a turn answers was sent; None when the turn is not there."""
+        found: datetime | None = await self._pool.fetchval(
+            _QUERIES.asked_at, open_kfid, external_userid, turn_id
+        )
+        return found
+
+    async def unanswered(self) -> tuple[int, datetime | None]:
+        """How many customers wait for a turn, and since when the first of them."""
+        [row] = await self._pool.fetch(_QUERIES.unanswered)
+        return row["waiting"], row["since"]
 
     async def overdue(self, deadlines: Mapping[str, float], otherwise: float) -> list[Overdue]:
         """Those who have waited too long and for whom nobody was alarmed yet; each is returned once.

@@ -15,7 +15,7 @@ from opentelemetry import trace
 from opentelemetry.trace import Span
 from opentelemetry.util.types import AttributeValue
 
-from kf_dialog import effects, taps, wording
+from kf_dialog import effects, metrics, taps, wording
 from kf_dialog.accounts_file import Accounts
 from kf_dialog.answer import Answerer
 from kf_dialog.case import language_of
@@ -210,6 +210,7 @@ def _finish(span: Span, work: Work, result: Commit, turn: Turn | None) -> Commit
         span.set_attribute("kf.outcome", names[result])
         log.info("turn.dropped", outcome=names[result], messages=len(work.questions))
         return result
+    metrics.finished(turn)
     answer = turn.answer
     span.set_attributes({"kf.outcome": answer.outcome.value, "kf.passages": len(answer.passage_ids)})
     log.info(

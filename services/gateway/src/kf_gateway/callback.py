@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl
 import structlog
 from kf_contracts.events import NoticeReceived
 from kf_contracts.subjects import is_open_kfid
+from kf_runtime import instruments
 from kf_wecom.crypto import (
     CallbackCrypto,
     CallbackError,
@@ -77,12 +78,17 @@ class Callback:
             "url.scheme": scope["scheme"],
         }
         name = f"{scope['method']} {scope['path']}"
-        with tracer.start_as_current_span(name, Context(), SpanKind.SERVER, attributes) as span:
+        measured = {"http.request.method": scope["method"], "http.route": scope["path"]}
+        with (
+            tracer.start_as_current_span(name, Context(), SpanKind.SERVER, attributes) as span,
+            instruments.timed(instruments.requested, measured) as told,
+        ):
             try:
                 status, content_type, body = await self._answer(scope, receive, span)
             except DisconnectedError:
                 return
             span.set_attribute("http.response.status_code", status)
+            told["http.response.status_code"] = status
             if status >= 500:
                 span.set_status(Status(StatusCode.ERROR))
             await _respond(send, status, content_type, body)

@@ -6,7 +6,7 @@ from functools import partial
 
 from kf_contracts import streams
 from kf_contracts.events import DeadLetter
-from kf_runtime import lifecycle, nats, postgres
+from kf_runtime import instruments, lifecycle, nats, postgres
 from kf_runtime.bell import Bell
 from kf_runtime.dead_letter import burying
 from kf_runtime.grpc import Server
@@ -16,7 +16,7 @@ from kf_wecom.transport import Transport
 from nats.aio.client import Client
 from nats.js import JetStreamContext
 
-from kf_sender import conversation
+from kf_sender import conversation, metrics
 from kf_sender.conversation import Conversation
 from kf_sender.delivery import Courier, RefusalStands
 from kf_sender.dispatch import Dispatcher
@@ -28,8 +28,8 @@ from kf_sender.settings import Settings
 from kf_sender.store import Store
 from kf_sender.tables import SCHEMA
 
-# Besides the workers: intake, urgent intake, conversation, relay, expiry, readiness, claims.
-_OTHER_CONNECTIONS = 7
+# Besides the workers: intake, urgent intake, conversation, relay, expiry, readiness, claims, metrics.
+_OTHER_CONNECTIONS = 8
 
 
 async def serve(config: Settings, pacing: Pacing, stop: asyncio.Event) -> None:
@@ -105,6 +105,7 @@ async def run(
             "dispatch": dispatcher.run(stop),
             "expiry": Expiry(store, pacing, settled).run(stop),
             "relay": Relay(store, js, settled).run(stop),
+            "metrics": instruments.watch(stop, partial(metrics.measure, store), postgres.TRANSIENT),
             "readiness": lifecycle.watch_ready(server, {"nats": connected, "postgres": store.answers}, stop),
         },
         config.kf_sender_drain_seconds,

@@ -202,3 +202,22 @@ ON CONFLICT (digest) DO UPDATE SET media_id = excluded.media_id, uploaded_at = e
 
 -- name: forget_media
 DELETE FROM media WHERE digest = $1
+
+-- name: commands_waiting
+SELECT status, count(*)::int AS commands, extract(epoch FROM now() - min(created_at))::float8 AS age
+FROM command WHERE status IN ('queued', 'sending', 'unknown', 'held', 'parked') GROUP BY status
+
+-- name: slots_used
+SELECT count(*)::int FROM slot WHERE counts_until > clock_timestamp()
+
+-- name: quota_left
+-- The thousand who wrote last: a customer's count reads their parts.
+SELECT budget_left(q, $1) AS quota, count(*)::int AS customers
+FROM (
+    SELECT * FROM customer_queue WHERE spoke_at > clock_timestamp() - interval '48 hours'
+    ORDER BY spoke_at DESC LIMIT 1000
+) AS q
+GROUP BY 1
+
+-- name: accounts_suspended
+SELECT count(*)::int FROM account WHERE failures > 0

@@ -14,12 +14,13 @@ from kf_sender.limiter import Limiter
 from kf_sender.plan import Plan, msgid, plan_of, substitute
 from kf_sender.servicers import Servicers
 from kf_sender.settlement import Settlements
+from kf_sender.standing import Standings
 from kf_sender.tables import interval
 
 _URGENT, _ORDINARY = 0, 1
 
 
-class Store(Limiter, Settlements, Servicers, Keepsakes, Changes):
+class Store(Limiter, Settlements, Servicers, Keepsakes, Changes, Standings):
     """All of it; the other parts are in the modules named after them."""
 
     async def answers(self) -> bool:
