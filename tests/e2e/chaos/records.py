@@ -32,6 +32,13 @@ _PARTS = """
 SELECT p.external_userid, p.msgid, p.part_no, p.status, p.text, c.turn_id, c.seq
 FROM sender.part p JOIN sender.command c USING (open_kfid, external_userid, command_id)
 """
+# From the span in which dialog took a message, by its turn and command, to the attempt that delivered it.
+_TRACED = """
+SELECT u.msgid, coalesce(s.outcome, u.outcome) FROM turns u
+LEFT JOIN commands c ON c.turn_id = u.turn_id
+LEFT JOIN sends s ON s.command_id = c.command_id
+WHERE EXISTS (SELECT 1 FROM terms t WHERE t.key = 'kf.msgid' AND t.value = u.msgid)
+"""
 _WORK_QUEUES = ("KF_NOTICE", "KF_OUTBOUND")
 
 
@@ -126,6 +133,6 @@ def _read_traces(run: Running) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for path in (run.stack.layout.data / "traces").glob("*.db"):
         with sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10) as database:
-            for msgid, outcome in database.execute("SELECT msgid, outcome FROM message_ends"):
+            for msgid, outcome in database.execute(_TRACED):
                 found.setdefault(msgid, []).append(outcome)
     return found

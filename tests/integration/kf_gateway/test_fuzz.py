@@ -3,6 +3,7 @@
 `make fuzz` throws a million; the suite ten thousand. A finding names the seed that repeats it.
 """
 
+import asyncio
 import gc
 import logging
 import os
@@ -179,6 +180,8 @@ async def test_no_callback_breaks_the_gateway_or_gets_in() -> None:
         seen[status] += 1
         assert status in EXPECTED, f"KF_FUZZ_SEED={SEED}, request {number}: {status} for {request!r:.600}"
         assert not published.notices, f"KF_FUZZ_SEED={SEED}, request {number} was published: {request!r:.600}"
+        # The loop forgets the timers of requests that were in time when it runs.
+        await asyncio.sleep(0)
         if number == CALLBACKS // 5:
             gc.collect()
             base = process.memory_info().rss
