@@ -40,6 +40,11 @@ class KfDesk(WecomApi):
     refusals: dict[str, deque[dict[str, Any] | Raw]] = field(default_factory=lambda: defaultdict(deque))
     swallowed: dict[str, deque[Raw]] = field(default_factory=lambda: defaultdict(deque))
     delay: float = 0.0
+    dead: dict[str, int] = field(default_factory=dict)
+    """Access tokens that WeCom has ended early, with the errcode they get."""
+
+    def end_token(self, token: str, errcode: int) -> None:
+        self.dead[token] = errcode
 
     def refuse(self, customer: str, *answers: dict[str, Any] | Raw) -> None:
         self.refusals[customer].extend(answers)
@@ -51,6 +56,9 @@ class KfDesk(WecomApi):
         return [shown.text for shown in self.shown if shown.customer == customer]
 
     def answer(self, asked: Asked) -> Raw:
+        if errcode := self.dead.get(asked.query.get("access_token", "")):
+            self.asked.append(asked)
+            return as_json({"errcode": errcode, "errmsg": "invalid credential"})
         if asked.path == SEND_ON_EVENT and not self.script[SEND_ON_EVENT]:
             self.asked.append(asked)
             return as_json({"errcode": 0, "errmsg": "ok", "msgid": asked.json["msgid"]})

@@ -1,13 +1,20 @@
-"""A flood of answers through three sender processes that are killed again and again, before the judge."""
+"""A flood of answers through three sender processes that are killed again and again, before the judge.
+
+What goes wrong all the time: a tenth of the calls, each in one of the ways of FAULTS; processes die; access
+tokens end early. What goes wrong by turns, at a share of the answers sent: PostgreSQL's clock is stepped, a
+process is stopped for longer than its lease and goes on, WeCom's clock jumps. At last, when no welcome waits
+any more (none could be kept while WeCom refuses all): what stops all replicas for a minute, LATE_FAULTS.
+"""
 
 import asyncio
 import json
 import os
 import random
+import signal
 import sys
 from asyncio.subprocess import DEVNULL, Process
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count, cycle
@@ -16,7 +23,7 @@ from typing import Any
 from kf_contracts.events import MessageReceived
 from kf_runtime import nats as kf_nats
 
-from tests.fakes.senders import Office, command, welcome
+from tests.fakes.senders import Office, command, step_clock, welcome
 from tests.fakes.simulator import CORP_ID, SECRET, Chat, SimulatorClient
 
 FAULTS: tuple[dict[str, Any], ...] = (
@@ -27,6 +34,13 @@ FAULTS: tuple[dict[str, Any], ...] = (
     {"kind": "drop_before"},
     {"kind": "drop_after"},
     {"kind": "slow", "seconds": 0.5},
+    # Not sent after all, as WeCom tells a second later: sent again when the customer has spoken.
+    {"kind": "send_fail", "seconds": 1.0, "fail_type": 6},
+)
+LATE_FAULTS: tuple[dict[str, Any], ...] = (
+    {"kind": "errcode", "errcode": 45033, "times": 3},
+    {"kind": "errcode", "errcode": 60020, "times": 1},
+    {"kind": "errcode", "errcode": 45009, "times": 1},
 )
 
 
@@ -40,6 +54,9 @@ class Profile:
     demand: float
     kills: int
     welcome_every: float
+    stop_seconds: float
+    """How long a process is stopped; past its lease of 15 s in the full run."""
+    late_faults: tuple[dict[str, Any], ...] = ()
     fault_share: float = 0.1
     replicas: int = 3
 
@@ -49,8 +66,17 @@ class Profile:
             yield index % self.customers, index // self.customers
 
 
-SMALL = Profile(messages=40, customers=8, limit=600, demand=2, kills=2, welcome_every=2.0)
-FULL = Profile(messages=2000, customers=300, limit=400, demand=10, kills=20, welcome_every=4.0)
+SMALL = Profile(messages=40, customers=8, limit=600, demand=2, kills=2, welcome_every=2.0, stop_seconds=2)
+FULL = Profile(
+    messages=2000,
+    customers=300,
+    limit=400,
+    demand=10,
+    kills=20,
+    welcome_every=4.0,
+    stop_seconds=20,
+    late_faults=LATE_FAULTS,
+)
 
 
 @dataclass
@@ -64,12 +90,16 @@ class Proof:
     welcomed: list[tuple[str, Chat]] = field(default_factory=list)
     processes: list[Process] = field(default_factory=list)
     kills: int = 0
+    calls: list[dict[str, Any]] = field(default_factory=list)
+    """What WeCom was asked, up to the jump of its clock."""
+    _no_welcome: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def run(self) -> None:
         """Customers write, answers are published, replicas die; returns when every answer has been sent."""
         await self._prepare()
         async with self._replicas(), asyncio.TaskGroup() as group:
-            helpers = [group.create_task(task) for task in (self._pull(), self._welcome(), self._kill())]
+            tasks = (self._pull(), self._welcome(), self._kill(), self._end_tokens(), self._disturb())
+            helpers = [group.create_task(task) for task in tasks]
             for chat in self.chats:
                 await chat.write()
             await self._until(
@@ -77,6 +107,7 @@ class Proof:
             )
             await self._publish()
             await self._speak_again_until_all_sent()
+            await helpers[-1]
             for helper in helpers:
                 helper.cancel()
 
@@ -109,6 +140,8 @@ class Proof:
             "DATABASE_URL": self.hall.database_url,
             "NATS_URL": self.hall.nats_url,
             "KF_SENDER_RATE_PER_MINUTE": str(self.profile.limit),
+            # Each answer in a message of its own, so that each can be counted.
+            "KF_SENDER_MERGE_SECONDS": "86400",
             "KF_SENDER_HEALTH_PORT": "0",
             "OTEL_SDK_DISABLED": "true",
         }
@@ -124,10 +157,13 @@ class Proof:
             page = await self.simulator.api(
                 "sync_msg", open_kfid=open_kfid, cursor=cursors.get(open_kfid, "")
             )
+            if page["errcode"]:
+                await self.simulator.token()
+                continue
             for item in page["msg_list"]:
                 await self._hear(open_kfid, item)
             cursors[open_kfid] = page["next_cursor"]
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(0.3)
 
     async def _hear(self, open_kfid: str, item: dict[str, Any]) -> None:
         inside = item.get("event", item)
@@ -162,14 +198,15 @@ class Proof:
     async def _welcome(self) -> None:
         for number in count():
             await asyncio.sleep(self.profile.welcome_every)
-            chat = await self.simulator.chat(number % 2)
-            entered = await chat.enter()
-            code = entered["body"]["welcome_code"]
-            command_id = f"w{number}"
-            ids = {"open_kfid": chat.open_kfid, "code": code, "created_at": datetime.now(UTC)}
-            ids["expires_at"] = ids["created_at"] + timedelta(seconds=20)
-            await self.hall.publish(welcome(command_id, chat.external_userid, **ids))
-            self.welcomed.append((command_id, chat))
+            async with self._no_welcome:
+                chat = await self.simulator.chat(number % 2)
+                entered = await chat.enter()
+                code = entered["body"]["welcome_code"]
+                command_id = f"w{number}"
+                ids = {"open_kfid": chat.open_kfid, "code": code, "created_at": datetime.now(UTC)}
+                ids["expires_at"] = ids["created_at"] + timedelta(seconds=20)
+                await self.hall.publish(welcome(command_id, chat.external_userid, **ids))
+                self.welcomed.append((command_id, chat))
 
     async def _kill(self) -> None:
         """Over the time that the answers need at least, evenly."""
@@ -182,6 +219,54 @@ class Proof:
             await self.processes[victim].wait()
             self.processes[victim] = await self._start()
             self.kills += 1
+
+    async def _end_tokens(self) -> None:
+        """WeCom ends every access token early, again and again."""
+        for errcode in cycle((42001, 40014)):
+            await asyncio.sleep(25)
+            await self.simulator.control("POST", "/control/access_tokens/void", errcode=errcode)
+
+    async def _disturb(self) -> None:
+        """What goes wrong by turns."""
+        await self._sent(0.2)
+        await step_clock(self.hall, "1 hour")
+        await self._sent(0.3)
+        await self._stop_one()
+        await self._sent(0.45)
+        await step_clock(self.hall, "-10 min")
+        await self._sent(0.65)
+        self.calls = [
+            call
+            for api in ("send_msg", "send_msg_on_event")
+            for call in await self.simulator.control("GET", f"/judge/calls?api={api}")
+        ]
+        async with self._no_welcome:
+            await self._welcomes_done()
+            await self.simulator.control("POST", "/control/clock/advance", seconds=3600)
+        await self._sent(0.7)
+        await self._stop_one()
+        if self.profile.late_faults:
+            await self._sent(0.8)
+            await self._no_welcome.acquire()
+            await self._welcomes_done()
+            for fault in self.profile.late_faults:
+                await self.simulator.control("POST", "/control/faults", api="send_msg", **fault)
+
+    async def _stop_one(self) -> None:
+        """A process stops in the middle of what it does, and goes on as if nothing had been."""
+        victim = self.processes[0]
+        with suppress(ProcessLookupError):
+            victim.send_signal(signal.SIGSTOP)
+            await asyncio.sleep(self.profile.stop_seconds)
+            victim.send_signal(signal.SIGCONT)
+
+    async def _sent(self, share: float) -> None:
+        sql = "SELECT count(*) >= $1 FROM command WHERE kind = 'send_reply' AND status = 'sent'"
+        await self._until(sql, int(self.profile.messages * share))
+
+    async def _welcomes_done(self) -> None:
+        sql = "SELECT count(*) = $1 FROM command WHERE kind = 'send_on_event' AND status = 'sent'"
+        await self._until(sql, len(self.welcomed))
 
     async def _speak_again_until_all_sent(self) -> None:
         """Customers with held answers write again, which gives them their next messages."""
@@ -229,6 +314,14 @@ class Proof:
             f"AND granted_at < {began} + make_interval(mins => $1)"
         )
         return float((await self.hall.row(sql, minutes))[0] / (minutes * self.profile.limit))
+
+    def calls_in_overload(self) -> float:
+        """Calls that arrived at WeCom, as a share of the limit, in the whole minutes of overload."""
+        began = min((call["at"] for call in self.calls), default=0.0)
+        overload = self.profile.customers * 4 / self.profile.limit
+        minutes = int(min(max((call["at"] for call in self.calls), default=0.0) - began, 60 * overload) / 60)
+        counted = sum(call["at"] < began + 60 * minutes for call in self.calls)
+        return counted / (minutes * self.profile.limit) if minutes else 1.0
 
     async def welcome_waits(self) -> list[float]:
         """Seconds from the ledger to the first call of each welcome, shortest first."""

@@ -221,6 +221,15 @@ class Office:
         return [(await js.get_msg(stream, number)).data or b"" for number in numbers]
 
 
+async def step_clock(hall: Office, by: str) -> None:
+    """Set PostgreSQL's clock, as far as the sender reads it, ahead or back of the true one by so much."""
+    sql = (
+        "CREATE OR REPLACE FUNCTION wall() RETURNS timestamptz LANGUAGE sql VOLATILE AS "
+        f"$$ SELECT clock_timestamp() + interval '{by}' $$"
+    )
+    await hall.row(sql)
+
+
 @asynccontextmanager
 async def office(nats_url: str, database_url: str, api_base: str) -> AsyncIterator[Office]:
     """Streams and schema made; at the end every replica is stopped and must have ended well."""

@@ -13,20 +13,11 @@ from kf_sender.tables import SCHEMA
 from kf_sender.verdict import DELIVERED
 
 from tests.fakes.kf_desk import KfDesk
-from tests.fakes.senders import FAST, Office, command
+from tests.fakes.senders import FAST, Office, command, step_clock
 
 FIVE = replace(FAST, slots=5)
 TIGHT = replace(FAST, slots=20, window=2.0, guard=0.05)
 STEPS = pytest.mark.parametrize("step", ["1 hour", "-10 s"])
-
-
-async def step_clock(hall: Office, by: str) -> None:
-    """Set the server's clock, as far as the sender reads it, ahead or back by so much."""
-    sql = (
-        "CREATE OR REPLACE FUNCTION wall() RETURNS timestamptz LANGUAGE sql VOLATILE AS "
-        f"$$ SELECT clock_timestamp() + interval '{by}' $$"
-    )
-    await hall.row(sql)
 
 
 @asynccontextmanager

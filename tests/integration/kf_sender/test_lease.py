@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from kf_runtime import postgres
 from kf_sender.claimed import Claimed, Wait
-from kf_sender.delivery import Courier
+from kf_sender.delivery import Courier, RefusalStands
 from kf_sender.pacing import Pacing
 from kf_sender.store import Store
 from kf_sender.tables import SCHEMA
@@ -15,10 +15,11 @@ from kf_sender.verdict import Action, Verdict
 from kf_wecom.client import WecomClient, fetch_token
 from kf_wecom.token import LocalToken
 from kf_wecom.transport import Transport
+from kf_wecom.vault import MemoryVault
 
 from tests.fakes.kf_desk import KfDesk
 from tests.fakes.senders import FAST, Office, command
-from tests.fakes.wecom_api import Raw
+from tests.fakes.wecom_api import GETTOKEN, Raw
 
 
 @pytest.fixture
@@ -36,8 +37,23 @@ async def store(hall: Office, pacing: Pacing) -> AsyncIterator[Store]:
 @pytest.fixture
 async def courier(store: Store, desk: KfDesk, pacing: Pacing) -> AsyncIterator[Courier]:
     async with Transport(desk.base_url) as transport:
-        client = WecomClient(transport, LocalToken(lambda: fetch_token(transport, "ww1", "secret")))
-        yield Courier(store, client, client, pacing)
+        tokens = LocalToken(lambda: fetch_token(transport, "ww1", "secret"))
+        client = WecomClient(transport, tokens)
+        yield Courier(store, RefusalStands(tokens), client, client, pacing)
+
+
+@pytest.fixture
+async def replicas(store: Store, desk: KfDesk, pacing: Pacing) -> AsyncIterator[list[Courier]]:
+    """Two that share their access token, as over NATS."""
+    async with Transport(desk.base_url) as transport:
+        vault = MemoryVault()
+        made = []
+        for _ in range(2):
+            tokens = LocalToken(lambda: fetch_token(transport, "ww1", "secret"), vault=vault)
+            standing = RefusalStands(tokens)
+            sends, states = WecomClient(transport, standing), WecomClient(transport, tokens)
+            made.append(Courier(store, standing, sends, states, pacing))
+        yield made
 
 
 async def claimed(store: Store) -> Claimed:
@@ -106,6 +122,22 @@ async def test_a_refused_account_is_probed_by_one_customer_at_a_time(hall: Offic
     assert (await store.settle(await claimed(store), healthy)).account_resumed
     assert isinstance(await store.claim(), Claimed)
     assert isinstance(await store.claim(), Claimed)
+
+
+async def test_a_token_that_died_is_not_taken_for_a_wrong_secret_by_a_replica_that_still_has_it(
+    hall: Office, desk: KfDesk, store: Store, replicas: list[Courier]
+) -> None:
+    now = asyncio.get_running_loop().time
+    for number, replica in enumerate(replicas):
+        await hall.store(command(f"c{number}"))
+        await replica.deliver(await claimed(store), now())
+    desk.end_token("SecretToken1", 40001)
+    await hall.store(command("c2"))
+    for replica in replicas:
+        await replica.deliver(await claimed(store), now())
+    assert (await hall.until("c2", "sent"))["reason"] == ""
+    assert not await hall.row("SELECT 1 FROM account WHERE failures > 0")
+    assert desk.paths().count(GETTOKEN) == 2
 
 
 async def test_the_repeat_after_a_dead_token_takes_a_slot_of_its_own(hall: Office, desk: KfDesk) -> None:

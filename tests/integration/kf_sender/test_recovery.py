@@ -188,6 +188,23 @@ async def test_a_bad_payload_fails_into_the_dead_letters_without_its_text(hall: 
     assert "wmA" not in letter.encode().decode()
 
 
+@pytest.mark.parametrize("code", [77777, 95007, 95014])
+async def test_a_code_that_no_send_should_meet_is_a_dead_letter_and_an_error_in_the_log(
+    hall: Office, desk: KfDesk, code: int
+) -> None:
+    desk.refuse("wmA", refusal(code))
+    with capture_logs() as logs:
+        hall.start()
+        await hall.publish(command("c1"), command("c2"), command("b1", "wmB"))
+        await hall.until("c2", "sent")
+        await hall.until("b1", "sent")
+    letter = await hall.until_dead()
+    assert (letter.command_id, letter.errcode) == ("c1", code)
+    [line] = [line for line in logs if line["event"] == "send.failed"]
+    assert (line["log_level"], line["errcode"]) == ("error", code)
+    assert desk.texts("wmA") == ["answer c2"]
+
+
 async def end_pauses_until_sent(hall: Office, command_id: str) -> None:
     """The pauses last a minute and longer: end them as they come."""
     async with asyncio.timeout(40):

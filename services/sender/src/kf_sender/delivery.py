@@ -14,10 +14,11 @@ from kf_wecom.client import WecomClient
 from kf_wecom.content import Text
 from kf_wecom.errcodes import lookup
 from kf_wecom.errors import WecomError
-from kf_wecom.token import TokenSource
+from kf_wecom.token import LocalToken
 from opentelemetry import trace
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
+from kf_sender import metrics
 from kf_sender import verdict as judge
 from kf_sender.claimed import Claimed, Settled
 from kf_sender.pacing import Pacing
@@ -40,8 +41,13 @@ class RefusalStands:
     The client would send again at once; that second call needs a slot of the limiter like any other.
     """
 
-    def __init__(self, tokens: TokenSource) -> None:
+    def __init__(self, tokens: LocalToken) -> None:
         self._tokens = tokens
+
+    async def look_again(self) -> None:
+        """Before a second try: the replica that met the refusal has a new token, ours may be the dead one."""
+        with suppress(WecomError):
+            await self._tokens.look_again()
 
     async def get(self) -> str:
         """As the source below."""
@@ -55,10 +61,13 @@ class RefusalStands:
 
 
 class Courier:
-    """Carries claimed parts to WeCom; `sends` makes only the send_msg calls, over RefusalStands."""
+    """Carries claimed parts to WeCom; `sends` makes only the send_msg calls, over `tokens`."""
 
-    def __init__(self, store: Store, sends: WecomClient, states: WecomClient, pacing: Pacing) -> None:
+    def __init__(
+        self, store: Store, tokens: RefusalStands, sends: WecomClient, states: WecomClient, pacing: Pacing
+    ) -> None:
         self._store = store
+        self._tokens = tokens
         self._sends = sends
         self._states = states
         self._pacing = pacing
@@ -84,6 +93,7 @@ class Courier:
             verdict = await self._under_lease(claimed, began)
             settled = await self._record(claimed, verdict)
             _show(span, verdict)
+            metrics.attempted(claimed, verdict)
             _log(claimed, verdict, settled)
 
     async def _under_lease(self, claimed: Claimed, began: float) -> Verdict:
@@ -119,6 +129,8 @@ class Courier:
             task.cancel()
 
     async def _attempt(self, claimed: Claimed) -> Verdict:
+        if claimed.mends:
+            await self._tokens.look_again()
         match claimed.kind:
             case "send_on_event":
                 return await self._on_event(claimed)
@@ -126,6 +138,8 @@ class Courier:
                 return await self._sessions.hand_over(claimed)
             case "end_session":
                 return await self._sessions.end(claimed)
+            case "find_holder":
+                return await self._sessions.find_holder(claimed)
             case _:
                 return await self._reply(claimed)
 
