@@ -138,6 +138,8 @@ class Courier:
                 return await self._sessions.hand_over(claimed)
             case "end_session":
                 return await self._sessions.end(claimed)
+            case "find_holder":
+                return await self._sessions.find_holder(claimed)
             case _:
                 return await self._reply(claimed)
 
