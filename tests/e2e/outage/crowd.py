@@ -11,13 +11,15 @@ from kf_cli.simulator import Chat
 
 from tests.e2e.stack import Running
 
-QUESTIONS = {
-    "保温杯能装多少水？": "保温杯的容量是 500 毫升。",
-    "保温杯保修多久？": "保温杯整机保修 18 个月。",
-    "保温杯能放进洗碗机吗？": "杯身可以放进洗碗机，杯盖请手洗。",
-    "保温杯多久发货？": "保温杯付款后 36 小时内发货。",
-    "保温杯有几种颜色？": "保温杯有墨绿、米白和藏青三种颜色。",
-}
+QUESTIONS = (
+    "运费多少钱？",
+    "退款多久到账？",
+    "多久发货？",
+    "怎么开发票？",
+    "集尘袋多久换一次？",
+    "发什么快递？",
+)
+"""Of the sample."""
 UNKNOWN = "你们老板养的猫叫什么名字？"
 UNKNOWN_SHARE = 0.1
 
@@ -46,10 +48,10 @@ class Profile:
         return self.before + self.outage + self.after
 
 
-SMALL = Profile(customers=16, interval=8, before=4, faults=(("500", 10),), after=12, settle=8)
+SMALL = Profile(customers=16, interval=6, before=3, faults=(("500", 8),), after=8, settle=6)
 FULL = Profile(
     customers=500,
-    interval=75,
+    interval=120,
     before=120,
     faults=(("timeout", 240), ("500", 150), ("503", 60), ("429", 60), ("empty", 30), ("402", 60)),
     after=240,
@@ -94,7 +96,7 @@ class Crowd:
         await asyncio.sleep(dice.random() * self.profile.interval)
         while asyncio.get_running_loop().time() < ends:
             known = dice.random() >= UNKNOWN_SHARE
-            await self.run.simulator.write(chat, dice.choice(list(QUESTIONS)) if known else UNKNOWN)
+            await self.run.simulator.write(chat, dice.choice(QUESTIONS) if known else UNKNOWN)
             # Nobody writes again before the time in which an answer is promised is over.
             await asyncio.sleep(self.profile.interval * dice.uniform(0.6, 1.4))
 

@@ -70,15 +70,21 @@ class Records:
     """From the model's return to the last turn that it did not answer."""
 
 
-async def read_records(database_url: str, down: float, up: float) -> Records:
-    """Of a database that holds nothing but this run."""
+async def read_records(database_url: str, customers: list[str], down: float, up: float) -> Records:
+    """Of these customers (external_userid)."""
     connection = await asyncpg.connect(database_url, server_settings={"search_path": "dialog,public"})
     try:
         twice = await connection.fetchval(
-            "SELECT count(*) - count(DISTINCT msgid) FROM turn, unnest(msgids) AS msgid"
+            "SELECT count(*) - count(DISTINCT msgid) FROM turn, unnest(msgids) AS msgid "
+            "WHERE external_userid = ANY ($1)",
+            customers,
         )
-        unanswered = await connection.fetchval("SELECT count(*) FROM inbox WHERE status = 'new'")
-        turns = await connection.fetch("SELECT finished_at, outcome, model FROM turn ORDER BY finished_at")
+        unanswered = await connection.fetchval(
+            "SELECT count(*) FROM inbox WHERE status = 'new' AND external_userid = ANY ($1)", customers
+        )
+        turns = await connection.fetch(
+            "SELECT finished_at, outcome FROM turn WHERE external_userid = ANY ($1)", customers
+        )
     finally:
         await connection.close()
     outcomes: dict[str, Counter[str]] = {"before": Counter(), "down": Counter(), "after": Counter()}

@@ -32,7 +32,7 @@ _SIMULATED = "the simulator's"
 _SIMULATED_SECONDS, _REAL_SECONDS = 45.0, 120.0
 _SIMULATED_AT_ONCE, _REAL_AT_ONCE = 24, 8
 _INTERRUPTED = 130
-_QUICK = {
+QUICK = {
     # The limit of a real corp would make eighty conversations last a quarter of an hour.
     "KF_SENDER_RATE_PER_MINUTE": "9000",
     "KF_SIMULATOR_SEND_LIMIT_PER_MINUTE": "9000",
@@ -135,7 +135,7 @@ def chosen(suite: Suite, only: Sequence[str], *, quick: bool) -> Suite:
 
 def make_layout(data: DataDir, logs: Path | None) -> Layout:
     """A stack of its own, with the real model if its key is set; `logs` outlive it."""
-    layout = isolated(data, _QUICK, {})
+    layout = isolated(data, QUICK, {})
     outer = config.outer_environment()
     if outer.get("DEEPSEEK_API_KEY"):
         model = {name: value for name, value in outer.items() if name.startswith("DEEPSEEK_")}
@@ -180,7 +180,7 @@ class _Evaluation:
             await self._stack.start()
             await load_sample(layout)
             if self._hostile:
-                await _load_hostile(layout)
+                await load_hostile(layout)
         real = Part.MODEL in layout.real
         suite = _fitting(self._suite, real=real)
         accounts = {collection: kfid for kfid, collection in self._stack.collections.items()}
@@ -232,7 +232,8 @@ def _fitting(suite: Suite, *, real: bool) -> Suite:
     return Suite(never=suite.never, cases=cases)
 
 
-async def _load_hostile(layout: Layout) -> None:
+async def load_hostile(layout: Layout) -> None:
+    """Import the documents with instructions in them beside the sample."""
     async with connect(f"127.0.0.1:{layout.port('knowledge')}") as knowledge:
         for folder in sorted(DOCUMENTS.iterdir()):
             for source in find_sources([folder]):
