@@ -3,31 +3,12 @@
 `make docs`; a test compares the pages with this.
 """
 
-from collections.abc import Mapping
 from pathlib import Path
 
-from kf_wecom.errcodes import CATALOGUE, Entry, ErrorClass
+from kf_cli.errcode import ACTIONS
+from kf_wecom.errcodes import CATALOGUE, Entry
 
 HERE = Path(__file__).parent
-
-ACTIONS: Mapping[ErrorClass, tuple[str, str]] = {
-    ErrorClass.REFRESH: ("换新 access_token 后重试一次", "a new access_token, then once more"),
-    ErrorClass.BACK_OFF: ("等待后自动重试，不丢不乱", "waits, then goes on; nothing lost, order kept"),
-    ErrorClass.STATE: (
-        "查询会话状态后决定：重发、挂起或保留",
-        "reads service_state, then resends, parks or holds",
-    ),
-    ErrorClass.WINDOW: ("保留，等客户再次发言", "holds until the customer speaks"),
-    ErrorClass.SERVICER: ("换下一位接待人员，再不行进接待池", "the next servicer, then the pool"),
-    ErrorClass.CONFIG: (
-        "保留该账号的全部消息，慢速探测，修好后自动恢复",
-        "keeps every message, probes slowly, resumes by itself",
-    ),
-    ErrorClass.PAYLOAD: ("进死信，不影响其他消息", "dead letter; the other messages go on"),
-    ErrorClass.TOKEN_LESS: ("不带 Token 再拉取一次", "pulls once without the callback's token"),
-    ErrorClass.MSGID_USED: ("视为已发送", "taken for sent"),
-    ErrorClass.UNKNOWN: ("进死信并告警", "dead letter and an alert"),
-}
 
 ZH = """# 排错指南
 
