@@ -169,5 +169,5 @@ async def test_a_taken_port_is_one_readable_error(tmp_path: Path, started: list[
     started.append(gateway)
     with socket.create_server(("127.0.0.1", gateway.port)):
         assert await wait(gateway.start()) == 2
-    assert f"PORT {gateway.port}" in gateway.log()
+    assert f"port {gateway.port} is taken" in gateway.log()
     assert "Traceback" not in gateway.log()

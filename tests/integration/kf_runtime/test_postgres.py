@@ -59,7 +59,7 @@ async def test_an_unknown_database_is_named_with_its_remedy(postgres_server: emb
 
 async def test_a_server_that_is_not_there_is_named_with_its_remedy() -> None:
     url = embedded.database_url(embedded.free_port())
-    with pytest.raises(DatabaseError, match="no PostgreSQL answers"):
+    with pytest.raises(DatabaseError, match="refuses the connection"):
         await postgres.connect(url, "demo", wait_seconds=0.5)
 
 

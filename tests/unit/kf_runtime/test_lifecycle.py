@@ -1,8 +1,11 @@
 import asyncio
+import socket
 
 import pytest
 from kf_runtime import lifecycle
 from kf_runtime import logging as kf_logging
+from kf_runtime.diagnoses import diagnosed
+from kf_runtime.grpc import Server
 from kf_runtime.postgres import DatabaseError
 
 
@@ -68,9 +71,30 @@ def test_a_service_that_dies_says_where_but_quotes_no_row(capsys: pytest.Capture
 
 def test_a_database_fault_is_one_readable_block_and_status_2(capsys: pytest.CaptureFixture[str]) -> None:
     async def start() -> None:
-        raise DatabaseError("DATABASE_URL: user or password refused.")
+        raise DatabaseError(diagnosed("postgres.password"))
 
     with pytest.raises(SystemExit) as left:
         lifecycle.run(start(), "dialog")
     assert left.value.code == 2
-    assert "DATABASE_URL: user or password refused." in capsys.readouterr().err
+    block = capsys.readouterr().err
+    assert block.startswith("kf-dialog: cannot start / 服务无法启动\n")
+    assert "用户名或密码错误" in block
+    assert "kf doctor --only postgres" in block
+
+
+def test_a_port_of_somebody_else_is_one_readable_block_and_status_2(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    async def start(port: int) -> None:
+        server = Server("127.0.0.1", port)
+        try:
+            await server.start()
+        finally:
+            await server.stop(0)
+
+    with socket.create_server(("127.0.0.1", 0)) as holder, pytest.raises(SystemExit) as left:
+        lifecycle.run(start(holder.getsockname()[1]), "sender")
+    assert left.value.code == 2
+    block = capsys.readouterr().err
+    assert "KF_SENDER_HEALTH_PORT" in block
+    assert "Traceback" not in block

@@ -107,6 +107,14 @@ def channel(target: str) -> grpc.aio.Channel:
     return grpc.aio.insecure_channel(target, options=options, interceptors=[ClientTracing()])
 
 
+class PortTakenError(OSError):
+    """Another program listens on the port."""
+
+    def __init__(self, port: int) -> None:
+        super().__init__(f"port {port} is taken")
+        self.port = port
+
+
 class Server:
     """A gRPC server with the standard health service; without other services it is a health endpoint."""
 
@@ -120,12 +128,12 @@ class Server:
         """Listen and serve; returns the port (a free one when 0 was asked for).
 
         Raises:
-            OSError: the port is taken.
+            PortTakenError: somebody else has the port.
         """
         try:
             port = self.server.add_insecure_port(f"{self._host}:{self._port}")
         except RuntimeError:
-            raise OSError(f"port {self._port} on {self._host} is taken") from None
+            raise PortTakenError(self._port) from None
         await self.server.start()
         await self.set_ready(ready=False)
         return port

@@ -3,13 +3,14 @@
 import asyncio
 import signal
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import structlog
 
 from kf_runtime import logging, telemetry
 from kf_runtime.bell import pause
-from kf_runtime.grpc import Server
+from kf_runtime.diagnoses import Diagnosis, diagnosed
+from kf_runtime.grpc import PortTakenError, Server
 from kf_runtime.postgres import DatabaseError
 from kf_runtime.settings import ServiceSettings, load
 from kf_runtime.settings import stop as stop_with_faults
@@ -94,12 +95,25 @@ def start(
         provider.shutdown()
 
 
+def cannot_start(name: str, fault: Diagnosis | str) -> NoReturn:
+    """One readable block in both languages, then status 2: only people can mend this."""
+    lines = [fault] if isinstance(fault, str) else ["\n    ".join(fault.lines())]
+    stop_with_faults(f"kf-{name}: cannot start / 服务无法启动", lines)
+
+
+def port_taken(port: int, setting: str) -> Diagnosis:
+    """What to say of a port that is somebody else's; who it is only the doctor finds out."""
+    return diagnosed("port.taken", port=port, holder="另一个程序 (another program)", setting=setting)
+
+
 def run(main: Coroutine[Any, Any, None], name: str) -> None:
     """Run a service to its end: 0 after a drain, 2 for faults that people must mend, 1 for the rest."""
     try:
         asyncio.run(main)
     except DatabaseError as error:
-        stop_with_faults(f"kf-{name}: cannot start / 服务无法启动", [str(error)])
+        cannot_start(name, error.diagnosis or str(error))
+    except PortTakenError as error:
+        cannot_start(name, port_taken(error.port, f"KF_{name.upper()}_PORT, KF_{name.upper()}_HEALTH_PORT"))
     except Exception:
         # Not left to the interpreter: it prints the error's own words, and PostgreSQL's quote whole rows.
         log.exception("service.died")

@@ -3,17 +3,20 @@
 import asyncio
 import hashlib
 import re
+import socket
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from importlib import resources
 from time import monotonic
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import asyncpg
 import structlog
 
 from kf_runtime import query_spans
+from kf_runtime.diagnoses import Diagnosis, diagnosed
 
 if TYPE_CHECKING:
     Pool = asyncpg.Pool[asyncpg.Record]
@@ -51,7 +54,14 @@ _LOCK_SECONDS = 600.0
 
 
 class DatabaseError(Exception):
-    """The database cannot be used as it is; the message says what is wrong and how to mend it."""
+    """The database cannot be used as it is; the message says what is wrong and how to mend it.
+
+    `diagnosis` is the catalogue's entry, where there is one.
+    """
+
+    def __init__(self, what: str | Diagnosis) -> None:
+        super().__init__(str(what))
+        self.diagnosis = what if isinstance(what, Diagnosis) else None
 
 
 @dataclass(frozen=True)
@@ -120,21 +130,20 @@ async def connect(
             return await _open(dsn, schema, min_size, max_size, {**options, "init": prepare})
         except (OSError, TimeoutError, asyncpg.exceptions.CannotConnectNowError) as error:
             if monotonic() > deadline:
-                raise DatabaseError(
-                    "DATABASE_URL: no PostgreSQL answers there. Is it running, and is host:port right? "
-                    f"({type(error).__name__}) / 数据库无法连接：请检查地址、端口和服务是否已启动。"
-                ) from None
+                name = "postgres.dns" if isinstance(error, socket.gaierror) else "postgres.refused"
+                raise DatabaseError(diagnosed(name, address=_address(dsn), host=_address(dsn))) from None
             log.info("postgres.waiting", error=type(error).__name__)
             await asyncio.sleep(0.25)
         except (asyncpg.InvalidPasswordError, asyncpg.InvalidAuthorizationSpecificationError):
-            raise DatabaseError(
-                "DATABASE_URL: user or password refused. / 数据库用户名或密码错误，请检查 DATABASE_URL。"
-            ) from None
+            raise DatabaseError(diagnosed("postgres.password")) from None
         except asyncpg.InvalidCatalogNameError:
-            raise DatabaseError(
-                "DATABASE_URL: that database does not exist; create it with createdb. "
-                "/ 数据库不存在，请先用 createdb 创建。"
-            ) from None
+            database = urlsplit(dsn).path.lstrip("/")
+            raise DatabaseError(diagnosed("postgres.unknown_database", database=database)) from None
+
+
+def _address(dsn: str) -> str:
+    """host:port, without user and password."""
+    return urlsplit(dsn).netloc.rpartition("@")[2] or "localhost"
 
 
 async def _open(dsn: str, schema: str, min_size: int, max_size: int, options: Mapping[str, Any]) -> Pool:

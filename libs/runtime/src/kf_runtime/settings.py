@@ -7,6 +7,8 @@ from typing import Annotated, Any, NoReturn, TypeVar
 from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from kf_runtime import diagnoses
+
 EXIT_CONFIG = 2
 
 
@@ -68,12 +70,11 @@ NATS_URL_REMEDY = "Use nats://host:4222; several servers are separated by commas
 SettingsT = TypeVar("SettingsT", bound=BaseSettings)
 
 _WORDS = {
-    "missing": "is not set",
-    "bool_parsing": "is neither true nor false",
-    "int_parsing": "is not a whole number",
-    "float_parsing": "is not a number",
-    "string_pattern_mismatch": "does not have the right form",
-    "value_error": "is wrong",
+    "missing": ("is not set", "未设置"),
+    "bool_parsing": ("is neither true nor false", "不是 true 或 false"),
+    "int_parsing": ("is not a whole number", "不是整数"),
+    "float_parsing": ("is not a number", "不是数字"),
+    "string_pattern_mismatch": ("does not have the right form", "格式不对"),
 }
 
 
@@ -81,13 +82,21 @@ def _fault(cls: type[BaseSettings], error: Any) -> str:
     """One line: the name, what is wrong, how to mend it. Never the value: it may be a secret."""
     name = str(error["loc"][0]) if error["loc"] else "settings"
     field = cls.model_fields.get(name)
-    what = _WORDS.get(error["type"], error["msg"][:1].lower() + error["msg"][1:])
+    own_words = error["msg"][:1].lower() + error["msg"][1:]
+    what, what_zh = _WORDS.get(error["type"], (own_words, "的值不正确"))
     if error["type"] == "value_error":
         what = str(error["ctx"]["error"])
     extra = field.json_schema_extra if field else None
     remedy = str(extra.get("remedy", "")) if isinstance(extra, dict) else ""
     hint = remedy or (field.description if field and field.description else "")
-    return f"{name.upper()} {what}. {hint}".rstrip()
+    return f"{name.upper()} {what}. {hint} / {name.upper()} {what_zh}{_in_chinese(name.upper())}"
+
+
+def _in_chinese(name: str) -> str:
+    """What the setting is and where to find it, as far as the catalogue says it."""
+    known = diagnoses.SETTINGS.get(name, {})
+    menu = f"（{known['menu']}）" if "menu" in known else ""
+    return f"：{known['zh']}{menu}" if known else ""
 
 
 def faults(cls: type[BaseSettings], error: ValidationError) -> list[str]:

@@ -1,6 +1,7 @@
 """`python -m kf_gateway`: settings, the HTTP side at once, the pull as soon as NATS is there."""
 
 import asyncio
+import errno
 import socket
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
@@ -14,7 +15,6 @@ from kf_runtime import lifecycle, logging, nats, telemetry
 from kf_runtime.dead_letter import burying
 from kf_runtime.nats import Consumer
 from kf_runtime.settings import load
-from kf_runtime.settings import stop as stop_with_faults
 from kf_wecom.client import WecomClient, fetch_token
 from kf_wecom.crypto import CallbackCrypto
 from kf_wecom.token import SharedToken
@@ -59,11 +59,10 @@ def main() -> None:
     try:
         listener = http.listen(settings.host, settings.port)
     except OSError as error:
-        what = f"PORT {settings.port} on HOST {settings.host}: {error.strerror or error}."
-        mend = (
-            "Stop the other program or change PORT. / 端口被占用或地址不可用：请停止占用的程序或修改 PORT。"
-        )
-        stop_with_faults("kf-gateway: cannot start / 服务无法启动", [f"{what} {mend}"])
+        if error.errno == errno.EADDRINUSE:
+            lifecycle.cannot_start(SERVICE, lifecycle.port_taken(settings.port, "PORT"))
+        what = f"HOST {settings.host}, PORT {settings.port}: {error.strerror or error}."
+        lifecycle.cannot_start(SERVICE, f"{what} Correct HOST or PORT. / 地址不可用，请修改 HOST 或 PORT。")
     lifecycle.run(run(settings, listener), SERVICE)
 
 

@@ -30,7 +30,7 @@ async def serve(config: Settings) -> None:
     servicer = _servicer(pool, embedder, config)
     server = Server(config.kf_knowledge_host, config.kf_knowledge_port)
     knowledge_pb2_grpc.add_KnowledgeServiceServicer_to_server(servicer, server.server)
-    await listen(server)
+    await server.start()
     try:
         watch = lifecycle.watch_ready(server, {"postgres": servicer.answers}, stop)
         await lifecycle.supervise(stop, {"readiness": watch}, config.kf_knowledge_drain_seconds)
@@ -61,17 +61,6 @@ def _servicer(
         publisher=Publisher(store, versions, curation, Evaluator(searcher)),
         embedder=embedder,
     )
-
-
-async def listen(server: Server) -> None:
-    """Starts the server; a port that cannot be had ends the process with the remedy."""
-    try:
-        await server.start()
-    except OSError as error:
-        settings.stop(
-            "kf-knowledge: cannot start / 服务无法启动",
-            [f"KF_KNOWLEDGE_PORT: {error}. Stop what uses it or set another. / 端口被占用，请更换。"],
-        )
 
 
 async def open_embedder(config: Settings) -> LocalEmbedder | EndpointEmbedder:

@@ -4,6 +4,7 @@ from typing import Any
 
 import asyncpg
 from kf_runtime import postgres
+from kf_runtime.diagnoses import diagnosed
 from kf_runtime.postgres import DatabaseError
 from pgvector.asyncpg import register_vector
 
@@ -65,21 +66,14 @@ async def _require_extension(pool: Any, queries: Any) -> None:
 
 async def _create_extension(pool: postgres.Pool, queries: Any, available: str | None) -> None:
     if available is None:
-        raise DatabaseError(
-            "PostgreSQL has no pgvector: install it on the server (package postgresql-NN-pgvector, image "
-            "pgvector/pgvector, or switch it on at your provider). / "
-            "数据库服务器未安装 pgvector 扩展，请先安装。"
-        )
+        raise DatabaseError(diagnosed("pgvector.missing", major="NN"))
     try:
         await pool.execute(queries.create_extension)
     except asyncpg.UniqueViolationError:
         # Another replica was faster; CREATE EXTENSION IF NOT EXISTS is not atomic.
         return
     except asyncpg.InsufficientPrivilegeError:
-        raise DatabaseError(
-            "The extension vector is not in this database and the user may not create it: have a superuser "
-            "run CREATE EXTENSION vector; there. / 请让管理员在该数据库执行 CREATE EXTENSION vector;"
-        ) from None
+        raise DatabaseError(diagnosed("pgvector.not_created", database="DATABASE_URL")) from None
 
 
 async def _claim_model(connection: Any, queries: Any, model: str, dimension: int) -> None:
@@ -103,28 +97,15 @@ async def _claim_model(connection: Any, queries: Any, model: str, dimension: int
 def check_server(version: int, *, lowers_unicode: bool) -> None:
     """Raises DatabaseError for a server that is too old or a locale that breaks text."""
     if version < OLDEST_POSTGRES:
-        raise DatabaseError(
-            f"PostgreSQL {version // 10000} is too old: use 14 or newer. / 数据库版本过低，需要 14 以上。"
-        )
+        raise DatabaseError(diagnosed("postgres.old", version=version // 10000))
     if not lowers_unicode:
-        raise DatabaseError(
-            "The database's locale treats letters beyond ASCII wrongly (locale C): create it with a UTF-8 "
-            "locale, for example initdb --locale-provider=builtin --builtin-locale=C.UTF-8. / "
-            "数据库区域设置不支持 UTF-8 文本，请使用 C.UTF-8 等区域重新创建数据库。"
-        )
+        raise DatabaseError(diagnosed("postgres.locale"))
 
 
 def check_pgvector(installed: str | None, *, visible: bool) -> None:
     """Raises DatabaseError unless a safe pgvector is installed and its types are visible."""
     version = tuple(int(part) for part in (installed or "0").split(".") if part.isdigit())
     if version < OLDEST_PGVECTOR:
-        raise DatabaseError(
-            f"pgvector {installed} corrupts indexes: upgrade the server's package to 0.8.4 or newer, then "
-            "run ALTER EXTENSION vector UPDATE; / "
-            "pgvector 版本过低，请升级到 0.8.4 以上并执行 ALTER EXTENSION vector UPDATE;"
-        )
+        raise DatabaseError(diagnosed("pgvector.old", version=installed))
     if not visible:
-        raise DatabaseError(
-            "The extension vector lives in a schema of its own that is not searched: run ALTER EXTENSION "
-            "vector SET SCHEMA public; / 请执行 ALTER EXTENSION vector SET SCHEMA public;"
-        )
+        raise DatabaseError(diagnosed("pgvector.schema", schema="?"))

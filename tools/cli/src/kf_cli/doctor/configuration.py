@@ -5,11 +5,12 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from kf_runtime.diagnoses import SETTINGS
 from kf_runtime.settings import NatsUrl, PostgresUrl
 from kf_wecom.crypto import CallbackCrypto
 from pydantic import TypeAdapter, ValidationError
 
-from kf_cli.doctor.catalogue import SETTINGS, found
+from kf_cli.doctor.catalogue import found
 from kf_cli.doctor.examination import Check
 from kf_cli.doctor.finding import Finding, fine
 from kf_cli.doctor.system import System
