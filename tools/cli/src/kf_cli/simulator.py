@@ -8,6 +8,8 @@ import httpx
 
 _SECONDS = 30.0
 _LONG_POLL_SECONDS = 5.0
+# The server closes what was idle for 5 s: a request into a connection that just closes would fail.
+_LIMITS = httpx.Limits(keepalive_expiry=2.0)
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ class Simulator:
     """Customers who write, and what they see; a context manager around one HTTP client."""
 
     def __init__(self, url: str) -> None:
-        self._client = httpx.AsyncClient(base_url=url, timeout=_SECONDS, trust_env=False)
+        self._client = httpx.AsyncClient(base_url=url, timeout=_SECONDS, trust_env=False, limits=_LIMITS)
 
     async def __aenter__(self) -> "Simulator":
         return self
