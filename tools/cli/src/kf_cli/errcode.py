@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict
+from typing import Any
 
 from kf_wecom.errcodes import CATALOGUE, SEND_FAILURES, Entry, ErrorClass, lookup, send_failure
 
@@ -58,11 +59,16 @@ def describe_failure(fail_type: int) -> list[str]:
     ]
 
 
-def as_json(code: int) -> str:
-    """The whole entry for programs."""
+def entry_of(code: int) -> dict[str, Any]:
+    """The whole entry, with what the product does by itself."""
     entry: Entry = lookup(code)
     zh, en = ACTIONS[entry.error_class]
-    return json.dumps(asdict(entry) | {"action_zh": zh, "action_en": en}, ensure_ascii=False, indent=2)
+    return asdict(entry) | {"action_zh": zh, "action_en": en}
+
+
+def as_json(code: int) -> str:
+    """The whole entry for programs."""
+    return json.dumps(entry_of(code), ensure_ascii=False, indent=2)
 
 
 def known() -> list[str]:

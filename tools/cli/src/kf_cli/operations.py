@@ -73,7 +73,7 @@ def queue(
 
       kf queue --status parked --json
     """
-    _run(_queue(status, limit, as_json))
+    run(_queue(status, limit, as_json))
 
 
 @dead.command("list")
@@ -82,29 +82,29 @@ def list_(
     as_json: AsJson = False,
 ) -> None:
     """List the dead letters, newest first."""
-    _run(_list(limit, as_json))
+    run(_list(limit, as_json))
 
 
 @dead.command()
 def show(number: Annotated[int, typer.Argument(min=1)]) -> None:
     """Show one dead letter whole, as JSON. It may hold a customer's message where no other store keeps it."""
-    _run(_show(number))
+    run(_show(number))
 
 
 @dead.command()
 def replay(numbers: Numbers) -> None:
     """Run the work again and remove the letter. Safe: what has had its effect is not done twice."""
-    _run(_replay(numbers))
+    run(_replay(numbers))
 
 
 @dead.command()
 def drop(numbers: Numbers) -> None:
     """Remove dead letters for good."""
-    _run(_drop(numbers))
+    run(_drop(numbers))
 
 
 async def _queue(status: str, limit: int, as_json: bool) -> None:
-    async with open_ledger(_database_url()) as ledger:
+    async with open_ledger(database_url()) as ledger:
         found = await ledger.queue(status, limit)
     if as_json:
         typer.echo(json.dumps(found.as_dict(), ensure_ascii=False, indent=2))
@@ -136,7 +136,7 @@ def _draw(found: Queue) -> None:
 
 
 async def _list(limit: int, as_json: bool) -> None:
-    async with DeadLetters(_nats_url()) as letters:
+    async with DeadLetters(nats_url()) as letters:
         found = await letters.list(limit)
     if as_json:
         rows = [{"number": f.number, **_shown(f.letter)} for f in found]
@@ -154,19 +154,22 @@ async def _list(limit: int, as_json: bool) -> None:
 
 
 async def _show(number: int) -> None:
-    async with DeadLetters(_nats_url()) as letters:
+    async with DeadLetters(nats_url()) as letters:
         letter = await letters.show(number)
-    typer.echo(json.dumps(letter.model_dump(mode="json"), ensure_ascii=False, indent=2))
+    shown = letter.model_dump(mode="json")
+    if letter.errcode is not None:
+        shown["catalogue"] = errcode.entry_of(letter.errcode)
+    typer.echo(json.dumps(shown, ensure_ascii=False, indent=2))
 
 
 async def _replay(numbers: list[int]) -> None:
-    async with DeadLetters(_nats_url()) as letters:
+    async with DeadLetters(nats_url()) as letters:
         for number in numbers:
-            typer.echo(f"{number}: {await letters.replay(number, _database_url())}")
+            typer.echo(f"{number}: {await letters.replay(number, database_url())}")
 
 
 async def _drop(numbers: list[int]) -> None:
-    async with DeadLetters(_nats_url()) as letters:
+    async with DeadLetters(nats_url()) as letters:
         for number in numbers:
             await letters.drop(number)
             typer.echo(f"{number}: dropped")
@@ -176,16 +179,19 @@ def _shown(letter: DeadLetter) -> dict[str, Any]:
     return letter.model_dump(mode="json", exclude={"payload"})
 
 
-def _nats_url() -> str:
+def nats_url() -> str:
+    """The server that the settings name, else that of `kf run`."""
     return read(RunSettings).nats_url or f"nats://127.0.0.1:{read(Ports).kf_nats_port}"
 
 
-def _database_url() -> str:
+def database_url() -> str:
+    """The database that the settings name, else that of `kf run`."""
     real = read(RunSettings).database_url.get_secret_value()
     return real or embedded.database_url(read(Ports).kf_postgres_port)
 
 
-def _run(work: Coroutine[Any, Any, None]) -> None:
+def run(work: Coroutine[Any, Any, None]) -> None:
+    """Run a command to its end; what an operator can mend is one line, not a traceback."""
     try:
         asyncio.run(work)
     except (DeadLetterError, DatabaseError) as error:
