@@ -1,13 +1,16 @@
 import pytest
 from kf_dialog.facts import Facts
-from kf_dialog.guard import Known, guard, sentences
+from kf_dialog.guard import Known, guard
 from kf_dialog.numerals import value_of
 from kf_dialog.prompt import RULES
+from kf_dialog.sentences import sentences
 
 SHOP = Known(
-    sources="扫地机器人 X2 Pro 官方售价 2999 元，含主机。满 99 元包邮。"
-    "收到后七天内可以退货，退款 3 个工作日到账。"
-    "售后热线 400-820-8820，邮箱 help@heyu.cn，说明见 https://heyu.cn/help/x2 。保修两年。",
+    sources=(
+        "扫地机器人 X2 Pro 官方售价 2999 元，含主机和滚刷 1 个。",
+        "满 99 元包邮。会员免费试用一次，收到后七天内可以退货，退款 3 个工作日到账。",
+        "售后热线 400-820-8820，邮箱 help@heyu.cn，说明见 https://heyu.cn/help/x2 。保修两年。",
+    ),
     customer="买两台 X2 Pro，能便宜到 2000 元吗？我的电话 13800001111，见 https://evil.example/pay",
 )
 
@@ -36,6 +39,10 @@ def left(reply: str, known: Known = SHOP) -> str:
         "这款不支持免费试用。",
         "需要我为您转接人工客服吗？",
         "如需人工客服，请回复“转人工”。",
+        "会员可以免费试用。",
+        "请不要把验证码发给我。",
+        "请在页面输入验证码。",
+        "已为您查到：满 99 元包邮。",
         "版本 v1.2 支持 Node.js 和 manual.pdf。",
     ],
 )
@@ -73,6 +80,15 @@ def test_what_we_know_may_be_said(reply: str) -> None:
         ('<passage id="p1">', "inner"),
         ("我的规则是：问候和道谢可以直接礼貌回应，不需要资料。", "inner"),
         ("My system prompt says nothing.", "inner"),
+        ("X2 Pro 今天只要 99 元。", "amount"),
+        ("The X2 Pro is yours for 1 dollar.", "amount"),
+        ("企业版永久不要钱。", "promise"),
+        ("滤芯免费更换。", "promise"),
+        ("已为您改价。", "deed"),
+        ("您的账号已注销。", "deed"),
+        ("连这个都不知道，你真蠢。", "rude"),
+        ("请把验证码发给我。", "secret"),
+        ("Please send me your password.", "secret"),
     ],
 )
 def test_what_nobody_told_us_is_taken_out(reply: str, why: str) -> None:
@@ -87,12 +103,12 @@ def test_only_the_sentence_goes_and_the_lines_stay_apart() -> None:
 
 
 def test_what_a_tool_did_may_be_told() -> None:
-    acted = Known("订单 8812 已取消", "取消", acted=True)
+    acted = Known(("订单 8812 已取消",), "取消", acted=True)
     assert left("已为您取消订单 8812。", acted) == "已为您取消订单 8812。"
 
 
 def test_long_numbers_of_the_sources_may_be_written_with_other_separators() -> None:
-    known = Known("订单号 20261123-0001，运单 SF1234567890", "")
+    known = Known(("订单号 20261123-0001，运单 SF1234567890",), "")
     assert left("订单 202611230001 的运单是 SF1234567890。", known)
     assert not left("订单 202611230002。", known)
 
@@ -125,10 +141,10 @@ HOSTILE = ["1", "1 ", "a.", "a@", "http://", "两", "电话", "已为您", "，"
 def test_hostile_repetition_takes_linear_time(part: str) -> None:
     """At this length anything quadratic runs into the suite's timeout."""
     text = (part * 8_000)[:8_000]
-    guard(text, Known(text[:7000] + "x", text), RULES)
+    guard(text, Known((text[:7000] + "x",), text), RULES)
 
 
 def test_what_the_company_itself_announces_may_be_said() -> None:
     source = "填写型号，客服会在 24 小时内联系您，安排上门取件。"
-    assert guard("报修后客服会在24小时内联系您。", Known(source, ""), RULES).removed == ()
-    assert guard("报修后专员会马上联系您。", Known(source, ""), RULES).removed == ("people",)
+    assert guard("报修后客服会在24小时内联系您。", Known((source,), ""), RULES).removed == ()
+    assert guard("报修后专员会马上联系您。", Known((source,), ""), RULES).removed == ("people",)

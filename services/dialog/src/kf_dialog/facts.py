@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -74,6 +75,10 @@ _SPAN = re.compile(
     rf"|个月|month|年|year)(?!月|\d)",
     re.IGNORECASE,
 )
+_LEAST_BARE_PRICE = 10
+_ROUNDING = 0.0005
+_MODEL = re.compile(r"(?<![a-z0-9])(?=[a-z0-9]*\d)(?=\d*[a-z])[a-z0-9]{2,10}(?![a-z0-9])")
+_UNITS = re.compile(r"\d+(?:rmb|cny|usd|w|k|m|g|kg|ml|l|cm|mm|gb|mb|tb|h|s|v|mah|th|nd|rd|st|am|pm)")
 _TOLERANCE = 0.04
 """A year is 365 days to one and twelve months to another."""
 
@@ -129,6 +134,12 @@ class Facts:
         return frozenset(values_in(self.plain))
 
     @cached_property
+    def models(self) -> frozenset[str]:
+        """Names that mix letters and digits, such as X2 or A3: what a price belongs to."""
+        found = _MODEL.findall(_URL.sub(" ", self.plain).lower())
+        return frozenset(name for name in found if not _UNITS.fullmatch(name))
+
+    @cached_property
     def digits(self) -> str:
         """All digits in a row, for numbers that are written with other separators."""
         return re.sub(r"(?<=\d)[ -](?=\d)", "", self.plain).lower()
@@ -141,21 +152,24 @@ def unknown_address(said: Facts, known: Facts) -> bool:
     return any(contact not in known.contacts and contact not in known.digits for contact in said.contacts)
 
 
-def unknown_amount(said: Facts, known: Facts, counted: frozenset[float]) -> bool:
-    """True when a price is said that neither stands in what is known nor follows from it.
+def unknown_amount(said: Facts, known: Sequence[Facts], counted: frozenset[float]) -> bool:
+    """True when a price is said that neither stands in a source about the same product nor follows from it.
 
     counted: how many of something the customer asked for: 2 x 2999 is no invention, nor is a sum.
     """
-    known_amounts = sorted(known.amounts)[:60]
+    if not said.amounts:
+        return False
+    related = [source for source in known if not said.models or said.models & source.models]
+    amounts = sorted({amount for source in related for amount in source.amounts})[:60]
+    # A table names the currency in its head at most; but a lone 1 is in every text.
+    numbers = {
+        n for source in related for n in source.numbers if n >= _LEAST_BARE_PRICE or not n.is_integer()
+    }
     factors = [n for n in (counted | said.numbers) if n.is_integer() and 1 < n <= 100]
-    products = {a * f for a in known_amounts for f in factors}
-    allowed = known.numbers | products
-    stated = [a for a in said.amounts | products if a in allowed]
-    sums = {x for a in [*known_amounts, *stated][:80] for b in known_amounts for x in (a + b, a - b)}
-    return any(
-        not _is_near(amount, allowed, 0.0005) and not _is_near(amount, sums, 0.0005)
-        for amount in said.amounts
-    )
+    allowed = {*amounts, *numbers, *(a * f for a in amounts for f in factors)}
+    terms_of_sums = [*amounts, *(a for a in said.amounts if a in allowed)][:80]
+    allowed |= {x for a in terms_of_sums for b in amounts for x in (a + b, a - b)}
+    return any(not _is_near(amount, allowed, _ROUNDING) for amount in said.amounts)
 
 
 def unknown_span(said: Facts, known: Facts) -> bool:

@@ -1,11 +1,13 @@
 """Whether an answer rests on what we know, by what it cites, else by its words; or states nothing at all."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
 from kf_dialog.search_queries import is_courtesy
+from kf_dialog.sentences import sentences
+from kf_dialog.terms import same_script, terms
 
 _REFUSAL = re.compile(
     r"没有?(?:查|找|检索)到|未(?:能)?(?:查|找|检索)到|(?:查|找|搜)不到"
@@ -32,22 +34,9 @@ _ABOUT_THE_TALK = re.compile(
     r"|i (?:just )?(?:said|asked|told)",
     re.IGNORECASE,
 )
-_HAN_RUN = re.compile(r"[\u3400-\u9fff]+")
-_WORD = re.compile(r"[a-z0-9]+(?:[.\-][a-z0-9]+)*")
-_EMPTY_WORDS = frozenset(
-    re.findall(
-        r"\w+",
-        "a an the is are was were be do does did i you we it they to of in on for and or my your our can "
-        "could how what when where which who please this that with at from will would me if as not no yes "
-        "have has there here so but by",
-    )
-)
-_EMPTY_SIGNS = re.compile(
-    "您好|你好|请问|可以|我们|您的|如果|需要|或者|以及|因此|所以|因为|关于|根据|的话|一下|还有|就是|这个"
-    "|那个|抱歉|谢谢|感谢"
-    "|[的了吗呢吧啊呀嘛哦和与或及在是有把被就都也还又很会要请您你我它这那哪]"
-)
+_POLITE = re.compile(r"抱歉|对不起|不好意思|人工|sorry|apolog|human", re.IGNORECASE)
 _SUPPORT = 0.6
+_KINSHIP = 0.3
 _LEAST_TERMS = 4
 _SHORT_CHARS = 160
 
@@ -81,9 +70,9 @@ def judge(
     cited: ids it named, of `sources` (text by id). asked: the customer's message of this turn.
     said_before: both sides' words of earlier turns, a source only for who asks about the talk itself.
     """
-    if cited:
+    if cited and has_to_do_with(text, [sources[name] for name in cited]):
         return Judgement(Ground.SOURCES, cited)
-    if _REFUSAL.search(text):
+    if not cited and _REFUSAL.search(text):
         return Judgement(Ground.REFUSAL)
     if is_small_talk(asked) and len(text) <= _SHORT_CHARS:
         return Judgement(Ground.SMALL_TALK)
@@ -93,6 +82,24 @@ def judge(
         sources = {**sources, "": said_before}
     ids = supporters(text, sources)
     return Judgement(Ground.SOURCES, tuple(filter(None, ids))) if ids else Judgement(Ground.NONE)
+
+
+def has_to_do_with(text: str, sources: Sequence[str]) -> bool:
+    """True unless the text speaks of other things than the sources it names; languages are not compared."""
+    stated = (sentence for sentence in sentences(text) if not _REFUSAL.search(sentence))
+    said, known = terms("".join(stated)), terms("\n".join(sources))
+    if len(said) < _LEAST_TERMS or not same_script(said, known):
+        return True
+    return len(said & known) >= _KINSHIP * len(said)
+
+
+def only_refuses(text: str) -> bool:
+    """True when each sentence refuses, apologises or asks back: nothing is stated beside it."""
+    return all(
+        _REFUSAL.search(sentence) or _POLITE.search(sentence) or sentence.rstrip().endswith(("?", "？"))
+        for sentence in sentences(text)
+        if sentence.strip()
+    )
 
 
 def is_small_talk(asked: str) -> bool:
@@ -124,15 +131,3 @@ def supporters(text: str, sources: Mapping[str, str]) -> tuple[str, ...]:
         left -= gained
         chosen.append(best)
     return tuple(chosen) if len(said) - len(left) >= _SUPPORT * len(said) else ()
-
-
-def terms(text: str) -> frozenset[str]:
-    """The words and character pairs of a text that carry its meaning."""
-    text = text.lower()
-    words = (word for word in _WORD.findall(text) if word not in _EMPTY_WORDS)
-    return frozenset([*words, *_pairs(_HAN_RUN.findall(_EMPTY_SIGNS.sub(" ", text)))])
-
-
-def _pairs(runs: Iterable[str]) -> Iterable[str]:
-    for run in runs:
-        yield from (run[at : at + 2] for at in range(len(run) - 1))

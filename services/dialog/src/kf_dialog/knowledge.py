@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from functools import lru_cache
 from time import monotonic
 from typing import Any
 
@@ -13,8 +14,11 @@ from kf_contracts.knowledge.v1 import knowledge_pb2, knowledge_pb2_grpc
 from kf_runtime.grpc import READY
 
 from kf_dialog.prompt import Found, Passage
+from kf_dialog.quarantine import quarantine
 
 log = structlog.get_logger()
+# The same few passages answer most questions.
+_clean = lru_cache(maxsize=4096)(quarantine)
 
 AWAY_SECONDS = 10.0
 """How long a turn waits for a knowledge service that is away, at the most: an answer is due within 30 s."""
@@ -87,5 +91,14 @@ def merge(rankings: list[list[Passage]], limit: int) -> tuple[Passage, ...]:
 
 
 def _passage(found: knowledge_pb2.Passage) -> Passage:
+    text, question = _clean(found.text), _clean(found.question)
+    if text.removed or question.removed:
+        log.warning(
+            "passage.quarantined",
+            passage_id=found.passage_id,
+            document=found.document_id,
+            sentences=text.removed + question.removed,
+            remedy="the document gives orders to the model: correct it",
+        )
     titles = dict.fromkeys(filter(None, (found.title, *found.headings)))
-    return Passage(found.passage_id, " > ".join(titles) or found.source, found.text, found.question)
+    return Passage(found.passage_id, " > ".join(titles) or found.source, text.text, question.text)

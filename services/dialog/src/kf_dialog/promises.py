@@ -3,6 +3,9 @@
 import re
 from collections.abc import Iterator
 
+from kf_dialog.sentences import sentences
+from kf_dialog.terms import same_script, terms
+
 # Words of one promise in both languages: the passage may say it in the other one.
 _PROMISES = [
     re.compile("|".join(words), re.IGNORECASE)
@@ -41,10 +44,28 @@ _TRANSFER = re.compile(
     re.IGNORECASE,
 )
 _DEED = re.compile(
-    r"(?:已|已经|刚刚?)(?:经)?(?:为|帮|给|替)您[^，。？?！!\n]{0,8}?(?:取消|退款|下单|修改|提交|登记|办理"
-    r"|申请|发货|开具|预约|更新|记录|反馈|上报|开通|关闭|删除|发送)"
+    r"(?:已|已经|刚刚?)(?:为|帮|给|替)您(?!查|找|整理|列|说明|解释|准备|了解|介绍)"
+    r"|(?:账[号户]|订单|会话|密码|地址|套餐|价格|退款|预约|发票|申请|工单)[^，。？?！!\n]{0,6}?已经?(?:被"
+    r"|成功)?"
+    r"(?:注销|删除|取消|结束|修改|重置|关闭|退回|开通|升级|生效|改|提交|登记|受理|开具)"
     r"|i(?:'ve| have) (?:just |already )?(?:cancel|refund|submit|order|updat|chang|book|record|report|issu"
-    r"|sent|delet|register)",
+    r"|sent|delet|register|upgrad|activat|clos|reset)",
+    re.IGNORECASE,
+)
+_DONE = re.compile(r"已经?(?:被|成功|为您)?[^，。？?！!\n]{2}")
+_SECRET = re.compile(
+    r"(?:发|告诉|提供|回复|报|说|交)[^，。？?！!\n]{0,6}(?:给)?(?:我|客服|这里)[^，。？?！!\n]{0,12}(?:密码"
+    r"|验证码|身份证|银行卡)"
+    r"|(?:密码|验证码|身份证号?码?|银行卡号?)[^，。？?！!\n]{0,8}(?:发|告诉|提供|回复|报|说|交)(?:给)?(?:到"
+    r"|过来|我|客服|一下)"
+    r"|(?:send|tell|give|share|provide|confirm)\b[^.?!\n]{0,20}\b(?:me|us)\b[^.?!\n]{0,20}"
+    r"(?:password|passcode|verification code|otp|pin\b|card number|cvv)"
+    r"|(?:send|tell|give|share) (?:your|the) (?:password|passcode|verification code|otp|card number|cvv)",
+    re.IGNORECASE,
+)
+_NEVER = re.compile(r"不要|请勿|切勿|勿|别|不会|不得|never|don't|do not|not", re.IGNORECASE)
+_RUDE = re.compile(
+    r"蠢|笨蛋|白痴|傻[逼瓜子]|滚(?:蛋|开)|闭嘴|有病|废物|垃圾人|stupid|idiot|moron|dumb\b|shut up|loser",
     re.IGNORECASE,
 )
 _OFFER = re.compile(
@@ -55,11 +76,24 @@ _OFFER = re.compile(
 
 
 def unknown_promise(sentence: str, known: str) -> bool:
-    """True when the sentence grants something of which `known` does not speak; refusing it is no promise."""
+    """True when the sentence grants something that `known` does not grant; refusing it is no promise."""
     for words in _PROMISES:
-        said = any(words.search(clause) and not _DENIAL.search(clause) for clause in _clauses(sentence))
-        if said and not words.search(known):
-            return True
+        for clause in _clauses(sentence):
+            # 不要钱 denies nothing.
+            granted = words.search(clause) and not _DENIAL.search(words.sub(" ", clause))
+            if granted and not _granted(words, clause, known):
+                return True
+    return False
+
+
+def _granted(words: re.Pattern[str], clause: str, known: str) -> bool:
+    """True when a sentence of `known` promises the same of the same thing: 免费版 makes nothing else free."""
+    about = terms(words.sub(" ", clause))
+    for sentence in sentences(known):
+        if words.search(sentence):
+            there = terms(sentence)
+            if not about or about & there or not same_script(about, there):
+                return True
     return False
 
 
@@ -74,9 +108,23 @@ def announces_people(sentence: str, known: str = "") -> bool:
     return any("".join(match[0].split()) not in plain for match in _TRANSFER.finditer(sentence))
 
 
-def claims_a_deed(sentence: str) -> bool:
-    """True when it says that something was done for the customer, which only a tool can do."""
-    return bool(_DEED.search(sentence)) and not _OFFER.search(sentence)
+def claims_a_deed(sentence: str, known: str = "") -> bool:
+    """True when it says that something was done for the customer, which only a tool can do or report."""
+    match = _DEED.search(sentence)
+    if match is None or _OFFER.search(sentence):
+        return False
+    done = _DONE.search(sentence)
+    return done is None or "".join(done[0].split()) not in "".join(known.split())
+
+
+def asks_for_a_secret(sentence: str) -> bool:
+    """True when the customer is asked to hand us a password or the like, which no company does."""
+    return _SECRET.search(sentence) is not None and not _NEVER.search(sentence)
+
+
+def is_rude(sentence: str) -> bool:
+    """True for abuse."""
+    return _RUDE.search(sentence) is not None
 
 
 def _clauses(sentence: str) -> Iterator[str]:

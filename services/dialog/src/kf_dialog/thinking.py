@@ -137,8 +137,8 @@ class Mind:
         if not found.available:
             return result_text({"error": "the knowledge cannot be asked now"})
         added = add_passages(thought.passages, found.passages)
-        return (
-            "\n".join(passage_xml(alias, passage) for alias, passage in added.items()) or "没有查到更多资料。"
+        return "\n".join(passage_xml(alias, passage) for alias, passage in added.items()) or result_text(
+            {"passages": []}
         )
 
     async def _company_result(

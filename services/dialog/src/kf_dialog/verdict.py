@@ -6,7 +6,7 @@ from typing import NamedTuple
 from kf_dialog import wording
 from kf_dialog.case import Case
 from kf_dialog.citation import read_citations
-from kf_dialog.grounding import Ground, is_small_talk, judge
+from kf_dialog.grounding import Ground, is_small_talk, judge, only_refuses
 from kf_dialog.guard import Known, guard
 from kf_dialog.plain_text import to_plain_text, whole_sentences
 from kf_dialog.prompt import ABOUT, CITE, RULES, SHORTER, Passage
@@ -38,7 +38,7 @@ def weigh(case: Case, thought: Thought) -> Verdict:
     cited = read_citations(thought.text, sources)
     # The guard first: what it takes out can be all that was supported, or all that was not.
     known = Known(
-        sources="\n".join([*sources.values(), case.account.name, case.account.persona, *_ours(case)]),
+        sources=(*sources.values(), case.account.name, case.account.persona, *_ours(case)),
         customer="\n".join([case.question, *(e.question for e in case.work.history)]),
         acted=thought.acted,
     )
@@ -60,7 +60,8 @@ def wants_another_try(verdict: Verdict, thought: Thought) -> bool:
 
 def declined(case: Case, verdict: Verdict, *, available: bool) -> str:
     """What is said when nothing supports an answer: the model's own refusal if it is one, else ours."""
-    if verdict.ground is Ground.REFUSAL and not verdict.removed:
+    own = verdict.ground is Ground.REFUSAL and not verdict.removed and only_refuses(verdict.text)
+    if own and wording.language_of([verdict.text]) == case.language:
         return verdict.text
     return wording.unknown(case.language) if available else wording.search_down(case.language)
 
