@@ -27,7 +27,13 @@ async def running_simulator(**settings: Any) -> AsyncIterator[SimulatorClient]:
     """Start a simulator (settings without their environment names' upper case) and stop it at the end."""
     sim = Simulation(Settings(_env_file=None, **settings))
     config = uvicorn.Config(
-        create_app(sim), host="127.0.0.1", port=0, log_config=None, timeout_graceful_shutdown=3
+        create_app(sim),
+        host="127.0.0.1",
+        port=0,
+        log_config=None,
+        timeout_graceful_shutdown=3,
+        # Longer than any client keeps a connection: on a busy machine both would give it up at once.
+        timeout_keep_alive=60,
     )
     server = _Server(config)
     task = asyncio.create_task(server.serve())
