@@ -5,6 +5,8 @@ import runpy
 from pathlib import Path
 
 import pytest
+from kf_cli.doctor.checks import ALL
+from kf_runtime.diagnoses import CATALOGUE, SYMPTOM_OF_ERRCODE
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(
@@ -31,6 +33,31 @@ def test_the_troubleshooting_page_holds_the_whole_catalogue(name: str, chinese: 
     page = (ROOT / "docs" / name).read_text(encoding="utf-8")
     render = runpy.run_path(str(ROOT / "docs" / "troubleshooting.py"))["render"]
     assert page == render(chinese=chinese), "run `make docs`"
+
+
+def test_the_fault_matrix_page_is_what_is_injected() -> None:
+    page = (ROOT / "docs" / "fault-matrix.md").read_text(encoding="utf-8")
+    assert page == runpy.run_path(str(ROOT / "docs" / "troubleshooting.py"))["matrix"](), "run `make docs`"
+
+
+def test_every_diagnosis_has_a_section_and_every_entry_of_the_old_guide_too() -> None:
+    guide = runpy.run_path(str(ROOT / "docs" / "troubleshooting.py"))
+    symptoms = guide["SYMPTOMS"]
+    assert {entry.symptom for entry in CATALOGUE.values()} <= set(symptoms)
+    assert set(SYMPTOM_OF_ERRCODE.values()) <= set(symptoms)
+    titles = " ".join(row["title_en"] for row in symptoms.values())
+    old = ["95018", "45009", "40058", "95016", "95014", "HTTP 403 or 404", "timeouts", "pgvector"]
+    old += ["Database refused", "DeepSeek 401", "does not start", "do not arrive", "turn on logs"]
+    assert [entry for entry in old if entry not in titles] == []
+
+
+def test_every_command_of_the_guide_is_one() -> None:
+    guide = runpy.run_path(str(ROOT / "docs" / "troubleshooting.py"))
+    checks = {check.name for check in ALL}
+    told = [c for row in guide["SYMPTOMS"].values() for c in row["check"]]
+    told += [entry.prove for entry in CATALOGUE.values()]
+    named = [name for c in told for found in re.findall(r"--only ([a-z_,]+)", c) for name in found.split(",")]
+    assert {name for name in named if name not in checks and not name.endswith("_")} == set()
 
 
 def test_no_service_has_more_than_twenty_settings() -> None:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
+import asyncpg
 import nats as nats_client
 from kf_cli import embedded
 from kf_cli.doctor import nats as doctor_nats
@@ -223,6 +224,15 @@ async def pgvector_hidden(world: World) -> AsyncIterator[Settings]:
 async def database_locale(world: World) -> AsyncIterator[Settings]:
     options = "TEMPLATE template0 LOCALE_PROVIDER libc LOCALE 'C'"
     yield {"DATABASE_URL": await world.new_database("CREATE EXTENSION vector", options=options)}
+
+
+@injects("versions-differ")
+async def versions_differ(world: World) -> AsyncIterator[Settings]:
+    replica = await asyncpg.connect(
+        world.target.get("DATABASE_URL"), server_settings={"application_name": "kf-sender/0.0.9"}
+    )
+    yield {}
+    await replica.close()
 
 
 @injects("migrations-behind")

@@ -17,6 +17,7 @@ import structlog
 
 from kf_runtime import query_spans
 from kf_runtime.diagnoses import Diagnosis, diagnosed
+from kf_runtime.telemetry import VERSION
 
 if TYPE_CHECKING:
     Pool = asyncpg.Pool[asyncpg.Record]
@@ -154,7 +155,7 @@ async def _open(dsn: str, schema: str, min_size: int, max_size: int, options: Ma
         timeout=5,
         server_settings={
             "search_path": f"{schema},public",
-            "application_name": f"kf-{schema}",
+            "application_name": f"kf-{schema}/{VERSION}",
             "statement_timeout": "30000",
             "idle_in_transaction_session_timeout": "60000",
         },

@@ -8,6 +8,7 @@ from time import monotonic
 
 import uvicorn
 from fastapi import FastAPI, Response
+from kf_runtime.telemetry import VERSION
 from kf_wecom.crypto import CallbackCrypto
 from starlette.routing import Route
 from typing_extensions import override
@@ -42,7 +43,7 @@ def create_app(crypto: CallbackCrypto, notices: NoticeStream) -> FastAPI:
     @app.get("/health")
     async def health() -> dict[str, str]:
         """The process lives."""
-        return {"status": "ok"}
+        return {"status": "ok", "version": VERSION}
 
     @app.get("/ready")
     async def ready(response: Response) -> dict[str, str]:

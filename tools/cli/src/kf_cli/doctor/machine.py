@@ -104,15 +104,6 @@ def _taken(system: System, service: str) -> Finding:
     return found("port.taken", port=port, holder=who, setting=_PORT_SETTINGS[service])
 
 
-async def versions(system: System) -> list[Finding]:
-    """The services that say their version say the same one."""
-    seen = {name: value for name, value in system.facts.items() if name.endswith("version") and value}
-    if len(set(seen.values())) > 1:
-        words = ", ".join(f"{name.removesuffix(' version')} {value}" for name, value in sorted(seen.items()))
-        return [found("versions.differ", versions=words)]
-    return [fine(next(iter(seen.values())))] if seen else [skipped("没有服务报告版本 / none was reported")]
-
-
 async def disk(system: System) -> list[Finding]:
     """Room where the data and the logs are kept; a remote installation's disk cannot be seen from here."""
     if system.target.is_remote:

@@ -34,6 +34,14 @@ SELECT (SELECT extversion FROM pg_extension WHERE extname = 'vector') AS install
 """
 
 
+# The name that kf_runtime.postgres gives its connections.
+_VERSIONS = r"""
+SELECT split_part(substr(application_name, 4), '/', 1) AS service,
+    array_agg(DISTINCT split_part(application_name, '/', 2)) AS versions
+FROM pg_stat_activity WHERE datname = current_database() AND application_name ~ '^kf-[a-z]+/' GROUP BY 1
+"""
+
+
 async def connect(system: System) -> list[Finding]:
     """A connection as DATABASE_URL says."""
     dsn = system.get("DATABASE_URL")
@@ -163,6 +171,18 @@ def _differences(schema: str, applied: dict[int, tuple[str, str]], known: list[M
     ]
 
 
+async def versions(system: System) -> list[Finding]:
+    """All running replicas are of one version: those with a connection here say theirs, and the gateway."""
+    rows = await system.database.fetch(_VERSIONS)
+    seen = {row["service"]: set(row["versions"]) for row in rows}
+    if system.facts.get("gateway version"):
+        seen["gateway"] = {system.facts["gateway version"]}
+    words = ", ".join(f"{service} {'+'.join(sorted(each))}" for service, each in sorted(seen.items()))
+    if len(set().union(*seen.values())) > 1:
+        return [found("versions.differ", versions=words)]
+    return [fine(words)] if seen else [skipped("没有服务连接到数据库 / no service is connected")]
+
+
 async def table_exists(system: System, *names: str) -> bool:
     """Whether all these tables are there: a service that never ran has none."""
     return all([await system.database.fetchval("SELECT to_regclass($1)", name) for name in names])
@@ -178,5 +198,6 @@ CHECKS = (
     Check("postgres_role", "数据库权限", "rights of the role", role, needs=("postgres",)),
     Check("locale", "数据库区域", "locale", locale, needs=("postgres",)),
     Check("pgvector", "pgvector", "pgvector", pgvector, needs=("postgres",)),
+    Check("versions", "版本一致", "versions agree", versions, needs=("postgres", "gateway")),
     Check("migrations", "数据库结构", "migrations", migrations, needs=("postgres", "pgvector")),
 )
