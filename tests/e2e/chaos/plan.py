@@ -41,7 +41,7 @@ class Profile:
     """Of calls of WeCom's API."""
     replicas: int = 2
     sends_per_minute: int = 3000
-    settle_seconds: float = 240.0
+    settle_seconds: float = 600.0
     """For all answers, once the last blow has fallen and the last message is written."""
 
 

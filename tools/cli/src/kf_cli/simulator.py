@@ -8,8 +8,8 @@ import httpx
 
 _SECONDS = 30.0
 _LONG_POLL_SECONDS = 5.0
-# The server closes what was idle for 5 s: a request into a connection that just closes would fail.
-_LIMITS = httpx.Limits(keepalive_expiry=2.0)
+# The server closes what was idle for 5 s, and a request into a connection that just closes fails.
+_LIMITS = httpx.Limits(max_keepalive_connections=0)
 
 
 @dataclass(frozen=True)
