@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 from kf_traces.api import build_page_app
+from kf_traces.metrics import Board
 from kf_traces.store import Store
 from kf_traces.writer import Writer
 
@@ -16,7 +17,7 @@ from kf_traces.writer import Writer
 @pytest.fixture
 async def client(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
     store = Store(tmp_path / "traces.db", 2**20)
-    app = build_page_app(store, Writer(store), ["127.0.0.1"])
+    app = build_page_app(store, Writer(store), Board(), ["127.0.0.1"])
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://127.0.0.1") as client:
         yield client
     store.close()

@@ -13,13 +13,17 @@ from typing import Any
 import grpc
 import httpx
 import pytest
+from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import OTLPMetricExporter as GrpcMetricExporter
 from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter as GrpcExporter
 from opentelemetry.exporter.otlp.proto.http import Compression
+from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter as HttpMetricExporter
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter as HttpExporter
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2_grpc import LogsServiceStub
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2_grpc import MetricsServiceStub
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import MetricExporter, PeriodicExportingMetricReader
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter
@@ -201,3 +205,34 @@ def test_malformed_grpc_export_is_an_invalid_argument(dashboard: Dashboard) -> N
 
     assert raised.value.code() == grpc.StatusCode.INVALID_ARGUMENT
     assert dashboard.get("/health")["status"] == "ok"
+
+
+@pytest.mark.parametrize("protocol", ["grpc", "http"])
+def test_metrics_of_the_sdk_are_kept_with_their_exemplars(dashboard: Dashboard, protocol: str) -> None:
+    exporter: MetricExporter = (
+        GrpcMetricExporter(endpoint=dashboard.otlp_grpc, insecure=True)
+        if protocol == "grpc"
+        else HttpMetricExporter(endpoint=f"{dashboard.otlp_http}/v1/metrics")
+    )
+    meters = MeterProvider(
+        [PeriodicExportingMetricReader(exporter, 60_000)],
+        Resource({"service.name": "kf-sender"}),
+        shutdown_on_exit=False,
+    )
+    meter = meters.get_meter("t")
+    delay = meter.create_histogram("kf.delay", unit="s", explicit_bucket_boundaries_advisory=(1, 5))
+    tracer = TracerProvider(shutdown_on_exit=False).get_tracer("t")
+    with tracer.start_as_current_span("send") as span:
+        delay.record(3.5, {"kf.outcome": "ok"})
+    meter.create_gauge("kf.open").set(2)
+    meter.create_counter("kf.letters").add(3)
+    meters.shutdown()
+
+    found = {point["name"]: point for point in dashboard.get("/api/metrics")["metrics"]}
+
+    assert (found["kf.open"]["value"], found["kf.letters"]["value"]) == (2, 3)
+    histogram = found["kf.delay"]
+    assert (histogram["count"], histogram["sum"], histogram["unit"]) == (1, 3.5, "s")
+    assert (histogram["bounds"], histogram["buckets"]) == ([1.0, 5.0], [0, 1, 0])
+    assert histogram["attributes"] == {"kf.outcome": "ok"}
+    assert histogram["exemplars"] == [f"{span.get_span_context().trace_id:032x}"]

@@ -14,6 +14,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from kf_traces.api import build_page_app
+from kf_traces.metrics import Board
 from kf_traces.receiver_grpc import build_grpc_server
 from kf_traces.receiver_http import build_otlp_app
 from kf_traces.settings import Settings, load_settings
@@ -43,13 +44,13 @@ async def main(settings: Settings) -> None:
     page_socket = _bind(settings.host, settings.port, "KF_TRACES_PORT")
     otlp_socket = _bind(settings.host, settings.otlp_http_port, "KF_TRACES_OTLP_HTTP_PORT")
     with contextlib.closing(Store(settings.data_dir / "traces.db", settings.max_mb * 1024 * 1024)) as store:
-        writer = Writer(store)
+        writer, board = Writer(store), Board()
         writing = asyncio.create_task(writer.run())
-        grpc_server = build_grpc_server(writer)
+        grpc_server = build_grpc_server(writer, board)
         grpc_port = _bind_grpc(grpc_server, settings)
         await grpc_server.start()
-        page = _http_server(build_page_app(store, writer, allowed_hosts(settings.host)))
-        otlp = _http_server(build_otlp_app(writer))
+        page = _http_server(build_page_app(store, writer, board, allowed_hosts(settings.host)))
+        otlp = _http_server(build_otlp_app(writer, board))
         serving = [
             asyncio.create_task(page.serve(sockets=[page_socket])),
             asyncio.create_task(otlp.serve(sockets=[otlp_socket])),

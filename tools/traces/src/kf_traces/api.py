@@ -17,6 +17,7 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from kf_traces.metrics import Board
 from kf_traces.remedy import ERRCODE_KEYS, explain
 from kf_traces.search import MAX_TIME_NS, TraceFilter
 from kf_traces.store import Store
@@ -35,8 +36,8 @@ _SPAN_COLUMNS = (
 class Api:
     """The handlers; every read runs on a thread of its own."""
 
-    def __init__(self, store: Store, writer: Writer) -> None:
-        self._store = store
+    def __init__(self, store: Store, writer: Writer, board: Board) -> None:
+        self._store, self._board = store, board
         self._writer = writer
 
     async def list_traces(self, request: Request) -> Response:
@@ -91,6 +92,10 @@ class Api:
         """The KF accounts seen, with the number of traces of each."""
         rows = await to_thread(self._store.accounts)
         return JSONResponse({"accounts": [dict(row) for row in rows]})
+
+    async def list_metrics(self, request: Request) -> Response:
+        """The newest value of every metric, with the traces of its exemplars."""
+        return JSONResponse({"metrics": self._board.points()})
 
     async def delete_traces(self, request: Request) -> Response:
         """Forget everything."""
@@ -188,9 +193,9 @@ async def _error(request: Request, error: Exception) -> Response:
     return JSONResponse({"error": getattr(error, "detail", "internal error")}, status)
 
 
-def build_page_app(store: Store, writer: Writer, allowed_hosts: list[str]) -> Starlette:
+def build_page_app(store: Store, writer: Writer, board: Board, allowed_hosts: list[str]) -> Starlette:
     """The ASGI application of the page's port; other Host headers than allowed_hosts are refused."""
-    api = Api(store, writer)
+    api = Api(store, writer, board)
     return Starlette(
         routes=[
             Route("/", _page),
@@ -201,6 +206,7 @@ def build_page_app(store: Store, writer: Writer, allowed_hosts: list[str]) -> St
             Route("/api/spans", api.find_spans),
             Route("/api/services", api.list_services),
             Route("/api/accounts", api.list_accounts),
+            Route("/api/metrics", api.list_metrics),
             Route("/health", api.health),
             Mount("/static", _FreshFiles(directory=_STATIC)),
         ],

@@ -54,7 +54,7 @@ def parse_export(body: bytes) -> Export:
     spans: list[Span] = []
     total = 0
     for resource_spans in request.resource_spans:
-        resource = _attributes(resource_spans.resource.attributes)
+        resource = read_attributes(resource_spans.resource.attributes)
         service = str(resource.get("service.name") or _UNKNOWN_SERVICE)
         for scope_spans in resource_spans.scope_spans:
             total += len(scope_spans.spans)
@@ -92,12 +92,14 @@ def _span(span: trace_pb2.Span, service: str, scope: str, resource: dict[str, Va
         status_message=span.status.message,
         scope=scope,
         resource=resource,
-        attributes=_attributes(span.attributes),
+        attributes=read_attributes(span.attributes),
         events=tuple(
-            Event(event.name, event.time_unix_nano, _attributes(event.attributes)) for event in span.events
+            Event(event.name, event.time_unix_nano, read_attributes(event.attributes))
+            for event in span.events
         ),
         links=tuple(
-            Link(link.trace_id.hex(), link.span_id.hex(), _attributes(link.attributes)) for link in span.links
+            Link(link.trace_id.hex(), link.span_id.hex(), read_attributes(link.attributes))
+            for link in span.links
         ),
     )
 
@@ -107,7 +109,8 @@ def _name(names: tuple[str, ...], number: int) -> str:
     return names[number] if 0 <= number < len(names) else names[0]
 
 
-def _attributes(pairs: Iterable[KeyValue]) -> dict[str, Value]:
+def read_attributes(pairs: Iterable[KeyValue]) -> dict[str, Value]:
+    """Attributes as plain values."""
     return {pair.key: _value(pair.value) for pair in pairs}
 
 
@@ -125,7 +128,7 @@ def _value(value: AnyValue) -> Value:
         case "array_value":
             return [_value(item) for item in value.array_value.values]
         case "kvlist_value":
-            return _attributes(value.kvlist_value.values)
+            return read_attributes(value.kvlist_value.values)
         case "bytes_value":
             return value.bytes_value.hex()
     return None

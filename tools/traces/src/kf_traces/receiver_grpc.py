@@ -1,10 +1,11 @@
-"""OTLP over gRPC: the trace service stores spans, the metrics and logs services accept and drop."""
+"""OTLP over gRPC: traces are stored, of metrics the newest values kept, logs accepted and dropped."""
 
 import grpc
 import grpc.aio
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceResponse
 
+from kf_traces.metrics import Board
 from kf_traces.otlp import MalformedExportError, parse_export
 from kf_traces.writer import OverloadedError, StoreFailedError, Writer
 
@@ -15,7 +16,7 @@ _SERVICE = "opentelemetry.proto.collector.{0}.v1.{1}Service"
 _Context = grpc.aio.ServicerContext[bytes, bytes]
 
 
-def build_grpc_server(writer: Writer) -> grpc.aio.Server:
+def build_grpc_server(writer: Writer, board: Board) -> grpc.aio.Server:
     """A server without an address yet; one request is at most MAX_MESSAGE_BYTES, also after decompression."""
     server = grpc.aio.server(
         options=[
@@ -35,7 +36,11 @@ def build_grpc_server(writer: Writer) -> grpc.aio.Server:
             await context.abort(grpc.StatusCode.UNAVAILABLE, str(error))
         return export.response().SerializeToString()
 
-    async def drop_metrics(body: bytes, context: _Context) -> bytes:
+    async def keep_metrics(body: bytes, context: _Context) -> bytes:
+        try:
+            board.take(body)
+        except MalformedExportError as error:
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
         return ExportMetricsServiceResponse().SerializeToString()
 
     async def drop_logs(body: bytes, context: _Context) -> bytes:
@@ -43,7 +48,7 @@ def build_grpc_server(writer: Writer) -> grpc.aio.Server:
 
     exports = (
         ("trace", "Trace", export_traces),
-        ("metrics", "Metrics", drop_metrics),
+        ("metrics", "Metrics", keep_metrics),
         ("logs", "Logs", drop_logs),
     )
     server.add_generic_rpc_handlers(

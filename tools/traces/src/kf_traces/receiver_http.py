@@ -1,4 +1,4 @@
-"""OTLP over HTTP with protobuf bodies: /v1/traces stores spans, /v1/metrics and /v1/logs accept and drop."""
+"""OTLP over HTTP with protobuf bodies: traces are stored, metrics kept as they stand, logs dropped."""
 
 import zlib
 
@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from kf_traces.metrics import Board
 from kf_traces.otlp import MalformedExportError, parse_export
 from kf_traces.writer import OverloadedError, StoreFailedError, Writer
 
@@ -15,7 +16,7 @@ MAX_BODY_BYTES = 16 * 1024 * 1024
 _PROTOBUF = "application/x-protobuf"
 
 
-def build_otlp_app(writer: Writer) -> Starlette:
+def build_otlp_app(writer: Writer, board: Board) -> Starlette:
     """The ASGI application of the OTLP/HTTP port."""
 
     async def export_traces(request: Request) -> Response:
@@ -30,10 +31,19 @@ def build_otlp_app(writer: Writer) -> Starlette:
             raise HTTPException(503, str(error), headers={"Retry-After": "1"}) from error
         return Response(export.response().SerializeToString(), media_type=_PROTOBUF)
 
+    async def keep_metrics(request: Request) -> Response:
+        _require_protobuf(request)
+        body = _decompress(await _body(request), request.headers.get("content-encoding", "identity"))
+        try:
+            board.take(body)
+        except MalformedExportError as error:
+            raise HTTPException(400, str(error)) from error
+        return Response(media_type=_PROTOBUF)
+
     return Starlette(
         routes=[
             Route("/v1/traces", export_traces, methods=["POST"]),
-            Route("/v1/metrics", _drop, methods=["POST"]),
+            Route("/v1/metrics", keep_metrics, methods=["POST"]),
             Route("/v1/logs", _drop, methods=["POST"]),
             Route("/health", lambda _: PlainTextResponse("ok\n")),
         ]
