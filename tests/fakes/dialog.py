@@ -167,7 +167,8 @@ class Town:
         """The commands of one kind once there are `number`; fails after a generous wait."""
         deadline = monotonic() + WAIT_SECONDS
         while True:
-            found = [command for command in await self.commands() if isinstance(command, kind)]
+            everything: list[Any] = await self.commands()
+            found = [command for command in everything if isinstance(command, kind)]
             if len(found) >= number or monotonic() > deadline:
                 assert len(found) == number, f"{len(found)} of {kind.__name__} instead of {number}"
                 return found

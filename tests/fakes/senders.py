@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import asyncpg
 from kf_contracts import streams
-from kf_contracts.commands import Command, EndSession, HandOver, SendContent, SendOnEvent
+from kf_contracts.commands import Command, EndSession, FindHolder, HandOver, SendContent, SendOnEvent
 from kf_contracts.events import DeadLetter, DeliveryChanged, MessageReceived, SendReply
 from kf_runtime import nats as kf_nats
 from kf_runtime import postgres
@@ -68,6 +68,11 @@ def content(command_id: str, msgtype: str, customer: str = "wmA", **fields: Any)
 def hand_over(command_id: str, customer: str = "wmA", **fields: Any) -> HandOver:
     """A wish for a human."""
     return HandOver.model_validate(addressed(command_id, customer, fields))
+
+
+def find_holder(command_id: str, customer: str = "wmA") -> FindHolder:
+    """A question about the session."""
+    return FindHolder.model_validate(addressed(command_id, customer, {}))
 
 
 def end_session(command_id: str, customer: str = "wmA", **fields: Any) -> EndSession:

@@ -1,6 +1,6 @@
 """Who holds a chat: quiet while a human serves, a handover and its outcome, the way back."""
 
-from kf_contracts.commands import EndSession, HandOver
+from kf_contracts.commands import EndSession, FindHolder, HandOver
 from kf_contracts.events import DeliveryStatus, SessionHolder
 from starlette.responses import JSONResponse, Response
 
@@ -42,6 +42,7 @@ async def test_the_bot_is_quiet_while_a_servicer_writes_and_back_after_the_end(t
 
 
 async def test_a_servicer_who_writes_while_the_model_thinks_has_the_last_word(town: Town) -> None:
+    town.knowledge.add("发货", "付款后 48 小时内发货。")
     town.model.delay = lambda _: 3.0
     async with town.replica():
         asked = await town.say("wm1", "多久发货？")
@@ -107,7 +108,34 @@ async def test_a_human_who_was_not_heard_of_for_two_days_holds_nothing(town: Tow
         assert await closed_as(town, await town.say("wm1", "多久发货？")) == ("answered", "")
 
 
+async def test_when_a_human_fell_silent_wecom_is_asked_who_has_the_chat(town: Town) -> None:
+    async with town.replica():
+        await town.send("wm1", {"msgtype": "text", "text": {"content": "我来"}}, origin=5)
+        await held_by(town, "servicer")
+        await town.rows("UPDATE conversation SET holder_at = now() - interval '11 minutes'")
+        first = await town.say("wm1", "多久发货？")
+        (question,) = await town.commanded(FindHolder)
+        assert await closed_as(town, first) == ("ignored", "with_servicer")
+        await town.tell(question, SENT, holder=SessionHolder.ASSISTANT)
+        (reply,) = await town.replied(1)
+    assert reply.in_reply_to == (first,)
+
+
+async def test_a_human_who_is_still_there_is_asked_for_once(town: Town) -> None:
+    async with town.replica():
+        await town.send("wm1", {"msgtype": "text", "text": {"content": "我来"}}, origin=5)
+        await held_by(town, "servicer")
+        await town.rows("UPDATE conversation SET holder_at = now() - interval '11 minutes'")
+        await town.say("wm1", "多久发货？")
+        (question,) = await town.commanded(FindHolder)
+        await town.tell(question, SENT, holder=SessionHolder.SERVICER, servicer_userid="zhang")
+        await town.until("SELECT 1 FROM conversation WHERE servicer_userid = 'zhang'")
+        assert await closed_as(town, await town.say("wm1", "在吗？")) == ("ignored", "with_servicer")
+        assert len(await town.commands()) == 1
+
+
 async def test_a_goodbye_ends_the_session_with_the_survey_and_the_tap_is_stored(town: Town) -> None:
+    town.knowledge.add("再见", "没有别的问题了就说再见。")
     town.model.script = [call_of("end_session")]
     async with town.replica():
         await town.say("wm1", "没有别的问题了，再见")

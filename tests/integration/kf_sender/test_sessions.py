@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.fakes.kf_desk import SEND_ON_EVENT, SERVICERS, STATE_GET, STATE_TRANS, KfDesk
-from tests.fakes.senders import Office, command, end_session, hand_over, welcome
+from tests.fakes.senders import Office, command, end_session, find_holder, hand_over, welcome
 from tests.fakes.wecom_api import Raw
 
 NOBODY: dict[str, Any] = {"errcode": 0, "servicer_list": []}
@@ -168,6 +168,16 @@ async def test_a_farewell_and_a_welcome_can_be_menus(hall: Office, desk: KfDesk)
         line = {"type": "click", "click": {"id": "1", "content": "满意"}}
         assert sent[each]["msgmenu"] == {"head_content": "满意吗？", "list": [line]}
     assert sent["code-w2"]["text"] == {"content": "欢迎"}
+
+
+async def test_who_has_a_session_is_told_without_a_word_to_the_customer(hall: Office, desk: KfDesk) -> None:
+    desk.on(STATE_GET, state(3) | {"servicer_userid": "zhangsan"}, state(0))
+    hall.start()
+    await hall.publish(find_holder("f1"))
+    assert await holders(hall, "f1", "sent") == ("find_holder", "servicer", "zhangsan")
+    await hall.publish(find_holder("f2"))
+    assert await holders(hall, "f2", "sent") == ("find_holder", "assistant", "")
+    assert not [each for each in desk.asked if "send_msg" in each.path]
 
 
 async def test_95016_on_an_ended_session_is_success(hall: Office, desk: KfDesk) -> None:

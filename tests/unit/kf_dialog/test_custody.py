@@ -89,6 +89,8 @@ def test_a_kind_of_change_that_nobody_knows_changes_nothing() -> None:
         ("send_reply", "sent", "", None, ""),
         ("send_reply", "failed", "", None, ""),
         ("end_session", "sent", "ended", Holder.BOT, ""),
+        ("find_holder", "sent", "assistant", Holder.BOT, ""),
+        ("find_holder", "sent", "servicer", Holder.SERVICER, ""),
     ],
 )
 def test_the_senders_outcomes_say_who_has_the_chat(

@@ -6,6 +6,7 @@ from kf_contracts.events import MessageReceived
 from kf_dialog.inbound import Arrival, Inbound, classify
 from kf_dialog.store import Store
 from kf_dialog.welcome import Welcome
+from kf_runtime.bell import Bell
 from kf_runtime.nats import Park, Retry
 from nats.aio.client import Client
 from nats.aio.msg import Msg
@@ -63,13 +64,13 @@ class Quiet:
 
 
 async def test_without_a_database_the_next_try_is_a_second_away_however_often_it_failed() -> None:
-    inbound = Inbound(cast(Store, AwayStore()), cast(Welcome, Quiet()), 1.5)
+    inbound = Inbound(cast(Store, AwayStore()), cast(Welcome, Quiet()), 1.5, Bell())
     outcome = await inbound(Msg(Client(), data=event().encode()))
     assert outcome == Retry(1.0, "ConnectionRefusedError")
 
 
 @pytest.mark.parametrize("field", ["external_userid", "msgid", "msgtype"])
 async def test_an_id_that_no_table_holds_is_parked_at_once(field: str) -> None:
-    inbound = Inbound(cast(Store, AwayStore()), cast(Welcome, Quiet()), 1.5)
+    inbound = Inbound(cast(Store, AwayStore()), cast(Welcome, Quiet()), 1.5, Bell())
     outcome = await inbound(Msg(Client(), data=event(**{field: "a\x00b"}).encode()))
     assert isinstance(outcome, Park)

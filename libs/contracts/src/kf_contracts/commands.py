@@ -72,7 +72,13 @@ class EndSession(_Addressed):
     """Sent instead of the farewell, as in SendOnEvent."""
 
 
-Command = SendReply | SendContent | SendOnEvent | HandOver | EndSession
+class FindHolder(_Addressed):
+    """Ask WeCom who has the session; the answer is the `holder` of its DeliveryChanged. Nothing is sent."""
+
+    kind: Literal["find_holder"] = "find_holder"
+
+
+Command = SendReply | SendContent | SendOnEvent | HandOver | EndSession | FindHolder
 _ANY: TypeAdapter[Command] = TypeAdapter(Annotated[Command, Field(discriminator="kind")])
 
 

@@ -130,7 +130,7 @@ class DeliveryChanged(Payload):
 
     command_id: str
     kind: str = ""
-    """As in the command: send_reply, send_content, send_on_event, hand_over or end_session."""
+    """As in the command: send_reply, send_content, send_on_event, hand_over, end_session or find_holder."""
     turn_id: str
     open_kfid: str
     external_userid: str = Field(repr=False)

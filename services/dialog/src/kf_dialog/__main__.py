@@ -104,7 +104,7 @@ async def run(
     relay = Relay(store, js)
     welcome = Welcome(js, accounts.of)
     delivery = Delivery(store, store.records, accounts, relay.bell)
-    inbound = Inbound(store, welcome, config.kf_dialog_merge_ms / 1000)
+    inbound = Inbound(store, welcome, config.kf_dialog_merge_ms / 1000, relay.bell)
     schedule = Schedule(
         store,
         TurnWorker(store, answerer, accounts, relay.bell),

@@ -9,6 +9,8 @@ SESSION_SECONDS = 48 * 3600.0
 """WeCom ends a session after so long (doc 94698), and not always with an event: then the bot serves again."""
 ASKED_SECONDS = 60.0
 """How long the outcome of a handover is waited for; then the bot answers what came meanwhile."""
+SILENT_SECONDS = 600.0
+"""A servicer may be gone, or WeCom have ended the session by itself: then WeCom is asked who has it."""
 
 _TAKEN = {1: "taken from the pool", 2: "transferred", 4: "entered again by a servicer"}
 _ENDED = 3
@@ -33,6 +35,8 @@ def of_delivery(change: DeliveryChanged) -> Custody | None:
     told = change.status in (DeliveryStatus.SENT, DeliveryStatus.PARKED, DeliveryStatus.HELD)
     if change.kind == "hand_over" and _is_over(change.status) and change.holder not in _BY_HOLDER:
         return Custody(Holder.BOT, "nobody could take the chat")
+    if change.kind == "find_holder" and change.holder in (SessionHolder.ASSISTANT, SessionHolder.ENDED):
+        return Custody(Holder.BOT, "WeCom says that nobody has the chat")
     if told and change.holder in _BY_HOLDER:
         return Custody(_BY_HOLDER[change.holder], "the sender found it so", change.servicer_userid)
     if told and change.holder is SessionHolder.ENDED:

@@ -14,6 +14,7 @@ from opentelemetry import trace
 
 from kf_dialog import metrics, notices
 from kf_dialog.accounts_file import Accounts
+from kf_dialog.conversation import Custody, Holder
 from kf_dialog.custody import handover_result, of_delivery
 from kf_dialog.records import Records
 from kf_dialog.store import Store
@@ -33,6 +34,7 @@ CONSUMER = Consumer(
     max_deliver=200_000,
 )
 _AGAIN_SECONDS = 1.0
+_AWAITED = ("hand_over", "find_holder")
 _UNTOLD = (DeliveryStatus.FAILED, DeliveryStatus.EXPIRED)
 
 
@@ -64,16 +66,23 @@ class Delivery:
         if change.kind == "hand_over" and change.status in _UNTOLD:
             await self._say_sorry(change)
         if custody := of_delivery(change):
-            # A handover's end is news whatever the clocks say: somebody waits for it.
-            at = None if change.kind == "hand_over" else change.occurred_at
-            changed = await self._store.change_holder(change.open_kfid, change.external_userid, custody, at)
-            log.info("conversation.held_by", holder=custody.holder.value, reason=custody.reason, news=changed)
+            await self._change_holder(change, custody)
         fields = {
             "kf.command_id": change.command_id,
             "kf.turn_id": change.turn_id,
             "kf.outcome": change.status,
         }
         trace.get_current_span().set_attributes({**fields, "kf.customer": hashed(change.external_userid)})
+
+    async def _change_holder(self, change: DeliveryChanged, custody: Custody) -> None:
+        customer = (change.open_kfid, change.external_userid)
+        if change.kind == "find_holder" and custody.holder is Holder.BOT:
+            news = await self._store.take_back(*customer, custody)
+        else:
+            # These are news whatever the clocks say: somebody waits for them.
+            at = None if change.kind in _AWAITED else change.occurred_at
+            news = await self._store.change_holder(*customer, custody, at)
+        log.info("conversation.held_by", holder=custody.holder.value, reason=custody.reason, news=news)
 
     async def _say_sorry(self, change: DeliveryChanged) -> None:
         """The handover failed before the customer was told anything: the truth, once."""

@@ -1,12 +1,15 @@
 """Takes each item of KF_INBOUND into the inbox, in order and once, and decides whether it wants an answer."""
 
+import hashlib
 from typing import Literal, NamedTuple
 
 import structlog
 from kf_contracts import subjects
+from kf_contracts.commands import FindHolder
 from kf_contracts.events import MessageReceived, PayloadError
 from kf_contracts.streams import KF_INBOUND
 from kf_runtime import telemetry
+from kf_runtime.bell import Bell
 from kf_runtime.logging import hashed
 from kf_runtime.nats import Consumer, Done, Outcome, Park, Retry
 from kf_runtime.postgres import TRANSIENT
@@ -36,6 +39,7 @@ CONSUMER = Consumer(
     max_deliver=200_000,
 )
 _AGAIN_SECONDS = 1.0
+_HELD = ("with_servicer", "with_pool")
 
 
 class Arrival(NamedTuple):
@@ -63,9 +67,9 @@ def classify(event: MessageReceived) -> Arrival:
 class Inbound:
     """The handler of KF_INBOUND."""
 
-    def __init__(self, store: Store, welcome: Welcome, merge: float) -> None:
-        """merge: the ordinary quiet period after a message, in seconds."""
-        self._store, self._welcome, self._merge = store, welcome, merge
+    def __init__(self, store: Store, welcome: Welcome, merge: float, asked: Bell) -> None:
+        """merge: the ordinary quiet period after a message, in seconds. asked: rung for the relay."""
+        self._store, self._welcome, self._merge, self._asked = store, welcome, merge, asked
 
     async def __call__(self, msg: Msg) -> Outcome:
         """Store one item; a second delivery of it changes nothing."""
@@ -94,6 +98,8 @@ class Inbound:
         await self._happened(event, item)
         quiet = seconds_after(item, self._merge)
         outcome = await self._store.record(event, telemetry.carrier(), *classify(event), quiet) or "duplicate"
+        if outcome in _HELD:
+            await self._ask_who_has_it(event)
         fields = {
             "kf.open_kfid": event.open_kfid,
             "kf.msgid": event.msgid,
@@ -102,6 +108,20 @@ class Inbound:
         }
         trace.get_current_span().set_attributes(fields)
         log.info("inbound.stored", **{name.removeprefix("kf."): value for name, value in fields.items()})
+
+    async def _ask_who_has_it(self, event: MessageReceived) -> None:
+        """Nobody was heard of for long: the customer may be talking to a human who is gone."""
+        if not await self._store.is_holder_silent(event.open_kfid, event.external_userid):
+            return
+        digest = hashlib.sha256(f"{event.open_kfid}\n{event.msgid}".encode()).hexdigest()
+        question = FindHolder(
+            command_id=f"holder-{digest[:32]}",
+            open_kfid=event.open_kfid,
+            external_userid=event.external_userid,
+            in_reply_to=(event.msgid,),
+        )
+        await self._store.enqueue(question, telemetry.carrier())
+        self._asked.ring()
 
     async def _happened(self, event: MessageReceived, item: models.SyncItem) -> None:
         """What an item changes besides the inbox; each of it may happen twice."""

@@ -58,6 +58,31 @@ RETURNING
     revision,
     pg_notify('kf_dialog_inbox', json_build_array($1::text, $2::text, revision)::text);
 
+-- name: silent_holder
+-- A human or the pool has the chat, and nothing was heard of them for so long.
+SELECT true FROM conversation
+WHERE open_kfid = $1 AND external_userid = $2 AND holder IN ('pool', 'servicer')
+    AND holder_at < now() - make_interval(secs => $3);
+
+-- name: heard_of_holder
+SELECT holder_at FROM conversation
+WHERE open_kfid = $1 AND external_userid = $2 AND holder IN ('pool', 'servicer')
+FOR UPDATE;
+
+-- name: reopen
+-- What was left to a human who is gone waits for the bot after all. $3: when they were last heard of.
+WITH reopened AS (
+    UPDATE inbox SET status = 'new', reason = ''
+    WHERE open_kfid = $1 AND external_userid = $2 AND status = 'ignored' AND reason IN ('with_pool', 'with_servicer')
+        AND received_at > $3
+    RETURNING received_at
+)
+UPDATE conversation AS c
+SET revision = c.revision + 1, waiting_since = LEAST(c.waiting_since, since.first), due_at = now()
+FROM (SELECT min(received_at) AS first FROM reopened) AS since
+WHERE c.open_kfid = $1 AND c.external_userid = $2 AND since.first IS NOT NULL
+RETURNING pg_notify('kf_dialog_inbox', json_build_array($1::text, $2::text, revision)::text);
+
 -- name: close_held
 -- What is unanswered while a human or the pool has the chat is theirs to answer.
 UPDATE inbox AS i SET status = 'ignored', reason = 'with_' || c.holder

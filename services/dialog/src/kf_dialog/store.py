@@ -27,7 +27,7 @@ from kf_dialog.conversation import (
     Visit,
     Work,
 )
-from kf_dialog.custody import ASKED_SECONDS, SESSION_SECONDS
+from kf_dialog.custody import ASKED_SECONDS, SESSION_SECONDS, SILENT_SECONDS
 from kf_dialog.records import Records
 
 SCHEMA = "dialog"
@@ -164,6 +164,25 @@ class Store:
             # In the order in which commit() locks, or the two could wait for each other.
             await connection.fetch(_QUERIES.lock_conversation, open_kfid, external_userid)
             return bool(await connection.fetchval(_QUERIES.recall, open_kfid, external_userid, msgid))
+
+    async def is_holder_silent(self, open_kfid: str, external_userid: str) -> bool:
+        """True when a human or the pool has the chat and nothing was heard of them for a while."""
+        found = await self._pool.fetchval(_QUERIES.silent_holder, open_kfid, external_userid, SILENT_SECONDS)
+        return bool(found)
+
+    async def take_back(self, open_kfid: str, external_userid: str, custody: Custody) -> bool:
+        """The human is gone: the bot has the chat, and answers what was said since they were last heard of.
+
+        False: no human and no pool had it, or nothing was said.
+        """
+        customer = (open_kfid, external_userid)
+        async with self._pool.acquire() as connection, connection.transaction():
+            since = await connection.fetchval(_QUERIES.heard_of_holder, *customer)
+            if since is None:
+                return False
+            change = (custody.holder, custody.reason, custody.servicer_userid, None)
+            await connection.fetch(_QUERIES.change_holder, *customer, *change)
+            return bool(await connection.fetch(_QUERIES.reopen, *customer, since))
 
     async def claim(self, limit: int, waited: float = 0.0) -> list[Claim]:
         """Take up to `limit` due conversations that nobody works on, each under a lease.

@@ -5,7 +5,7 @@ import hashlib
 import json
 from dataclasses import dataclass, field
 
-from kf_contracts.commands import Command, EndSession, HandOver, SendContent, SendOnEvent
+from kf_contracts.commands import Command, EndSession, FindHolder, HandOver, SendContent, SendOnEvent
 from kf_contracts.events import SendReply
 from kf_wecom.content import TEXT_MAX_BYTES
 
@@ -89,6 +89,8 @@ def plan_of(command: Command, budget: int) -> Plan:
             return Plan((text,)) if text else Plan((), BLANK)
         case HandOver():
             return Plan((fitting(command.notice) or NOTHING_TO_SAY,))
+        case FindHolder():
+            return Plan((NOTHING_TO_SAY,))
         case EndSession():
             return Plan((fitting(command.farewell) or NOTHING_TO_SAY,))
 

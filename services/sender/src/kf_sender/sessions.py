@@ -35,7 +35,7 @@ class Given:
 
 
 class Sessions:
-    """Carries out HandOver and EndSession; `sends` makes the calls that customers see."""
+    """Carries out HandOver, EndSession and FindHolder; `sends` makes the calls that customers see."""
 
     def __init__(self, store: Store, sends: WecomClient, states: WecomClient, pacing: Pacing) -> None:
         self._store = store
@@ -85,6 +85,15 @@ class Sessions:
         if not code or not command.farewell:
             return _done("ended", look_first=False)
         return await self._notice(claimed, code, look_first=False, menu=command.menu)
+
+    async def find_holder(self, claimed: Claimed) -> Verdict:
+        """Who has the session; nobody outside hears of it."""
+        try:
+            state = await self._states.service_state_get(**_chat(claimed))
+        except WecomError as error:
+            return judge.of_lookup(error, None, attempts=claimed.attempt, pacing=self._pacing)
+        held = state.service_state in (_POOL, _HUMAN)
+        return _done("the session's holder was asked for", look_first=held, state=state)
 
     async def _ended(self, claimed: Claimed) -> str:
         """The end code; empty when somebody else ended the session meanwhile (95016)."""

@@ -10,6 +10,7 @@ from kf_contracts.events import DeadLetter, PayloadError
 from kf_contracts.streams import KF_DEAD
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
+from nats.js import JetStreamContext
 from nats.js.errors import NotFoundError
 
 from kf_cli.ledger import open_ledger
@@ -50,6 +51,11 @@ class DeadLetters:
         self, kind: type[BaseException] | None, error: BaseException | None, frames: TracebackType | None
     ) -> None:
         await self._client.close()
+
+    @property
+    def jetstream(self) -> JetStreamContext:
+        """The streams through this connection."""
+        return self._client.jetstream()
 
     async def list(self, limit: int = 100) -> list[Numbered]:
         """The newest letters, newest first."""
