@@ -55,7 +55,10 @@ async def test_import_list_search_and_remove(address: str, tmp_path: Path) -> No
     (folder / "about.md").write_text("# 关于我们\n\n我们在杭州。\n", encoding="utf-8")
 
     status, said, _ = await kf(address, "import", "shop", str(folder))
-    assert (status, said) == (0, "2 documents with 3 passages in shop; 2 new or changed.\n")
+    assert (status, said) == (
+        0,
+        "2 documents with 3 passages in shop; 2 new or changed.\nPublished version 1 of shop.\n",
+    )
     status, said, _ = await kf(address, "import", "shop", str(folder))
     assert (status, said) == (0, "2 documents with 3 passages in shop; 0 new or changed.\n")
 

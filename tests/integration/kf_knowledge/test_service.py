@@ -135,7 +135,7 @@ async def test_bad_requests_are_refused_by_field_and_place(knowledge: KnowledgeS
         "collection: must be": knowledge.IngestDocument(document(collection="店铺")),
         "source: must be": knowledge.IngestDocument(document(source="")),
         "title: must be": knowledge.IngestDocument(document(title="x" * 257)),
-        "format of 'faq.docx' is unknown": knowledge.IngestDocument(document(source="faq.docx")),
+        "format of 'faq.exe' is unknown": knowledge.IngestDocument(document(source="faq.exe")),
         "row 1: the header": knowledge.IngestDocument(document("名称,内容\n甲,乙".encode())),
         "row 2: the answer is empty": knowledge.IngestDocument(document("问题,答案\n甲,".encode())),
         "The file is empty": knowledge.IngestDocument(document(b"")),

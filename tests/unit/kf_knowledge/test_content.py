@@ -1,7 +1,7 @@
 """Bytes to text: the encodings of real files, and a clear word about what is not text."""
 
 import pytest
-from kf_knowledge.content import MAX_BYTES, InvalidDocumentError, decode, format_of
+from kf_knowledge.content import MAX_BYTES, InvalidDocumentError, check_kind, decode, format_of
 from kf_knowledge.passages import Format
 
 TEXT = "问题,答案\n扫地机器人 X2 Pro 多少钱？,2999 元\n"
@@ -21,8 +21,6 @@ def test_empty_file_is_refused(content: bytes) -> None:
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"PK\x03\x04rest of an xlsx", "Office or PDF"),
-        (b"%PDF-1.7", "Office or PDF"),
         (b"a\x00b", "NUL"),
         (b"\x89PNG\r\n\x1a\n\xff\xfe\xfd", "neither UTF-8 nor GB18030"),
         ("Größe über alles — déjà vu, garçon".encode("latin-1", "replace"), "neither UTF-8 nor GB18030"),
@@ -38,5 +36,15 @@ def test_what_is_not_text_is_refused_with_the_reason(content: bytes, reason: str
 def test_format_follows_the_ending() -> None:
     names = ["faq.CSV", "https://a.example/guide.md", "说明.txt", "a.markdown"]
     assert [format_of(n) for n in names] == [Format.FAQ_CSV, Format.MARKDOWN, Format.TEXT, Format.MARKDOWN]
-    with pytest.raises(InvalidDocumentError, match=r"\.md, \.txt or \.csv"):
-        format_of("手册.docx")
+    with pytest.raises(InvalidDocumentError, match=r"unknown: name it \.md"):
+        format_of("手册.doc")
+
+
+@pytest.mark.parametrize("content", [b"PK\x03\x04rest of an xlsx", b"%PDF-1.7"])
+def test_text_that_is_an_office_or_pdf_file_is_refused_with_the_reason(content: bytes) -> None:
+    with pytest.raises(InvalidDocumentError, match="Office, PDF or ZIP"):
+        check_kind(Format.MARKDOWN, content)
+
+
+def test_web_address_without_an_ending_is_a_page() -> None:
+    assert format_of("https://a.example/help") is Format.HTML

@@ -13,7 +13,16 @@ _FORMATS = {
     ".markdown": Format.MARKDOWN,
     ".txt": Format.TEXT,
     ".csv": Format.FAQ_CSV,
+    ".html": Format.HTML,
+    ".htm": Format.HTML,
+    ".pdf": Format.PDF,
+    ".docx": Format.DOCX,
+    ".xlsx": Format.XLSX,
+    ".pptx": Format.PPTX,
 }
+_TEXT = frozenset({Format.MARKDOWN, Format.TEXT, Format.FAQ_CSV, Format.HTML})
+_OFFICE = frozenset({Format.DOCX, Format.XLSX, Format.PPTX})
+_ZIP, _OLE, _PDF = b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"%PDF"
 
 
 class InvalidDocumentError(Exception):
@@ -21,21 +30,37 @@ class InvalidDocumentError(Exception):
 
 
 def format_of(source: str) -> Format:
-    """The format that a source's ending stands for."""
+    """The format that a source's ending stands for; an address without one is a web page."""
     for ending, kind in _FORMATS.items():
         if source.lower().endswith(ending):
             return kind
+    if source.startswith(("http://", "https://")):
+        return Format.HTML
     raise InvalidDocumentError(
-        f"The format of {source!r} is unknown: name it .md, .txt or .csv, or set the field format"
+        f"The format of {source!r} is unknown: name it {' '.join(_FORMATS)}, or set the field format"
     )
+
+
+def check_kind(kind: Format, content: bytes) -> None:
+    """Raises InvalidDocumentError when the first bytes say that it is something else than it is called."""
+    if not content.strip():
+        raise InvalidDocumentError("The file is empty")
+    if content.startswith(_OLE):
+        raise InvalidDocumentError(
+            "This is an old Office file or one with a password: save it as .docx, .xlsx or .pptx without"
+        )
+    if kind in _OFFICE and not content.startswith(_ZIP):
+        raise InvalidDocumentError(f"This is no .{kind.name.lower()} file, whatever its name says")
+    if kind is Format.PDF and _PDF not in content[:1024]:
+        raise InvalidDocumentError("This is no PDF file, whatever its name says")
+    if kind in _TEXT and content.startswith((_ZIP, _PDF)):
+        raise InvalidDocumentError("This is an Office, PDF or ZIP file: name it .docx, .xlsx, .pptx or .pdf")
 
 
 def decode(content: bytes) -> str:
     """The text of a UTF-8 (with or without BOM), UTF-16 (with BOM) or GB18030 file, with \\n line ends."""
     if len(content) > MAX_BYTES:
         raise InvalidDocumentError(f"The file has {len(content):,} bytes, at most {MAX_BYTES:,} are allowed")
-    if content.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"%PDF")):
-        raise InvalidDocumentError("This is an Office or PDF file: save it as CSV (UTF-8), Markdown or text")
     text = _decoded(content)
     if "\x00" in text:
         raise InvalidDocumentError("This is not a text file: it holds NUL characters")

@@ -3,7 +3,7 @@
 import csv
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from kf_knowledge.content import InvalidDocumentError
@@ -23,7 +23,9 @@ _REPORTED_FAULTS = 5
 
 
 @dataclass(frozen=True)
-class _Columns:
+class Columns:
+    """Where a sheet has its questions, answers and similar questions, from 0."""
+
     question: int
     answer: int
     similar: tuple[int, ...]
@@ -32,7 +34,11 @@ class _Columns:
 def read_faq(text: str) -> list[Passage]:
     """One passage for each row, in order; InvalidDocumentError names the wrong rows (the header is row 1)."""
     rows = _rows(text)
-    columns = _columns(next(rows)[1])
+    return read_rows(_columns(next(rows)[1]), rows)
+
+
+def read_rows(columns: Columns, rows: Iterable[tuple[int, Sequence[str]]]) -> list[Passage]:
+    """One passage for each numbered row; InvalidDocumentError names the wrong rows."""
     entries: dict[Passage, None] = {}
     faults: list[str] = []
     for number, row in rows:
@@ -66,20 +72,28 @@ def _rows(text: str) -> Iterator[tuple[int, list[str]]]:
         raise InvalidDocumentError(f"row {number + 1}: {error} (check the quotation marks)") from None
 
 
-def _columns(header: Sequence[str]) -> _Columns:
+def find_columns(header: Sequence[str]) -> Columns | None:
+    """Which columns hold what, by the header's names; None when it is not that of an FAQ sheet."""
     names = [re.sub(r"[\s（(].*$", "", name.lower()) if name else "" for name in header]
     question = next((index for index, name in enumerate(names) if name in _QUESTION), None)
     answer = next((index for index, name in enumerate(names) if name in _ANSWER), None)
     if question is None or answer is None:
+        return None
+    similar = (index for index, name in enumerate(names) if _SIMILAR.fullmatch(name))
+    return Columns(question, answer, tuple(similar))
+
+
+def _columns(header: Sequence[str]) -> Columns:
+    columns = find_columns(header)
+    if columns is None:
         raise InvalidDocumentError(
             "row 1: the header must name the columns question and answer (问题 and 答案); "
             f"it has {', '.join(repr(name[:20]) for name in header[:8])}"
         )
-    similar = (index for index, name in enumerate(names) if _SIMILAR.fullmatch(name))
-    return _Columns(question, answer, tuple(similar))
+    return columns
 
 
-def _entry(row: Sequence[str], columns: _Columns) -> Passage | None:
+def _entry(row: Sequence[str], columns: Columns) -> Passage | None:
     """The row's entry, None for a blank row; ValueError says what is wrong."""
     if not any(row):
         return None

@@ -13,7 +13,7 @@ from kf_contracts.knowledge.v1 import knowledge_pb2 as pb
 from kf_contracts.knowledge.v1 import knowledge_pb2_grpc as pb_grpc
 from kf_runtime.postgres import TRANSIENT
 
-from kf_knowledge import replies, requests
+from kf_knowledge import metrics, replies, requests
 from kf_knowledge.calibration import TooFewQuestionsError, calibrate
 from kf_knowledge.clusters import MOST_QUESTIONS, clusters, distinct
 from kf_knowledge.content import InvalidDocumentError
@@ -100,13 +100,14 @@ class KnowledgeServicer(pb_grpc.KnowledgeServiceServicer):  # type: ignore[misc]
         result = await self._searcher.search(
             request.collection, request.query, limit, requests.scope(request)
         )
+        metrics.searched(result)
         return replies.search_response(result, request.query, explain=request.explain)
 
     @_call(WRITE_SECONDS)
     async def IngestDocument(  # noqa: D102, N802
         self, request: pb.IngestDocumentRequest
     ) -> pb.IngestDocumentResponse:
-        document, changed = await self._ingest(requests.submission(request), draft=request.draft)
+        document, changed = await self._ingest(requests.submission(request), request)
         return pb.IngestDocumentResponse(document=replies.document(document), changed=changed)
 
     @_call(WRITE_SECONDS)
@@ -114,7 +115,7 @@ class KnowledgeServicer(pb_grpc.KnowledgeServiceServicer):  # type: ignore[misc]
         self, parts: AsyncIterator[pb.UploadDocumentRequest]
     ) -> pb.UploadDocumentResponse:
         head, content = await _received(parts)
-        document, changed = await self._ingest(requests.submission(head, content), draft=head.draft)
+        document, changed = await self._ingest(requests.submission(head, content), head)
         return pb.UploadDocumentResponse(document=replies.document(document), changed=changed)
 
     @_call(READ_SECONDS)
@@ -272,9 +273,13 @@ class KnowledgeServicer(pb_grpc.KnowledgeServiceServicer):  # type: ignore[misc]
         nearest = replies.found_passage(result.found[0]) if result.found else None
         return pb.QuestionCluster(questions=questions, nearest=nearest, answerable=result.answerable)
 
-    async def _ingest(self, submission: Submission, *, draft: bool) -> tuple[Document, bool]:
+    async def _ingest(
+        self, submission: Submission, request: pb.IngestDocumentRequest
+    ) -> tuple[Document, bool]:
+        if request.dry_run:
+            return await self._ingestor.preview(submission)
         document, changed = await self._ingestor.ingest(submission)
-        if not draft and not document.published:
+        if not request.draft and not document.published:
             await self._publisher.publish_if_untested(document.collection)
             document = await self._store.document(document.collection, document.id) or document
         log.info(

@@ -34,6 +34,14 @@ def folded(text: str) -> str:
     return unicodedata.normalize("NFKC", text).lower()
 
 
+def language_of(text: str) -> str:
+    """zh, or en for text in Latin letters; empty for others."""
+    chinese, latin = len(re.findall(f"[{_CJK}]", text)), len(re.findall("[a-zA-Z]", text))
+    if chinese * 4 > latin:
+        return "zh"
+    return "en" if latin * 2 > len(text) else ""
+
+
 def lexemes(text: str) -> Counter[str]:
     """How often each lexeme occurs: words, and each Chinese character and pair of neighbours."""
     text = folded(text)

@@ -7,12 +7,13 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from kf_cli import conversations, kb, operations
 from kf_cli import demo as demo_command
-from kf_cli import kb, operations
 from kf_cli import run as run_command
 from kf_cli.config import read
 from kf_cli.doctor.command import app as doctor
 from kf_cli.evaluation.command import app as evaluation
+from kf_cli.kb_publishing import evaluate as evaluate_knowledge
 from kf_cli.ports import Ports
 from kf_cli.trace import TraceError, Traces, waterfall
 
@@ -28,7 +29,9 @@ app = typer.Typer(
 app.add_typer(kb.app, name="kb")
 app.add_typer(doctor, name="doctor")
 app.add_typer(evaluation, name="eval")
+evaluation.command("knowledge")(evaluate_knowledge)
 operations.register(app)
+conversations.register(app)
 
 
 def _version(wanted: bool) -> None:

@@ -1,58 +1,87 @@
-"""`kf kb`: the knowledge base from the command line."""
+"""`kf kb`: the documents of a knowledge base from the command line."""
 
 import asyncio
+import datetime as dt
 import json
-from collections.abc import Coroutine
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from google.protobuf.json_format import MessageToDict
-from google.protobuf.message import Message
 from kf_contracts.knowledge.v1 import knowledge_pb2 as pb
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-from rich.table import Table
 
-from kf_cli import config
-from kf_cli.knowledge_base import KnowledgeBase, KnowledgeError, connect, find_sources, sample_sources
+from kf_cli import kb_publishing
+from kf_cli.kb_import import Importer, report
+from kf_cli.kb_output import (
+    Address,
+    AsJson,
+    Collection,
+    Draft,
+    as_plain,
+    print_json,
+    run,
+    show,
+    show_search,
+    target,
+)
+from kf_cli.knowledge_base import KnowledgeBase, KnowledgeError, connect
 from kf_cli.logview import plain
-from kf_cli.ports import Ports
+from kf_cli.sources import find_sources, sample_sources
 
-app = typer.Typer(no_args_is_help=True, help="Import, list, search and remove documents.")
+app = typer.Typer(no_args_is_help=True, help="Import, search, test and publish documents.")
+kb_publishing.register(app)
 
-Address = Annotated[
-    str,
-    typer.Option(
-        envvar="KF_KNOWLEDGE_ADDRESS",
-        help="host:port of the knowledge service; default: this machine, KF_KNOWLEDGE_PORT.",
-    ),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of a table.")]
-Collection = Annotated[str, typer.Argument(help="Name of the collection, for example shop.")]
+Sources = Annotated[list[str], typer.Argument(help="Documents, named as `kf kb list` shows them.")]
+_MOMENT = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]
 
 
 @app.command("import")
 def import_(
     collection: Collection,
-    paths: Annotated[list[Path], typer.Argument(help="Files or folders: .md .txt .csv (FAQ).")],
+    paths: Annotated[
+        list[Path],
+        typer.Argument(help="Files or folders: .md .txt .csv (FAQ) .html .pdf .docx .xlsx .pptx .zip"),
+    ] = [],  # noqa: B006
+    draft: Annotated[
+        bool, typer.Option("--draft", help="Only change the draft; `kf kb publish` publishes it.")
+    ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Publish even if the test questions are answered worse.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Read everything, store nothing.")] = False,
+    language: Annotated[str, typer.Option(help="zh, en ...: what searches may be narrowed to.")] = "",
+    tag: Annotated[list[str], typer.Option(help="May be given more than once.")] = [],  # noqa: B006
+    valid_from: Annotated[dt.datetime | None, typer.Option(formats=_MOMENT, help="Not found before.")] = None,
+    valid_until: Annotated[
+        dt.datetime | None, typer.Option(formats=_MOMENT, help="Not found from then on.")
+    ] = None,
     address: Address = "",
     as_json: AsJson = False,
 ) -> None:
-    """Import files and folders; a file of the same name is replaced, an unchanged one is left alone.
+    """Import files and folders, then publish; a file of the same name is replaced, an unchanged one stays.
+
+    A collection with test questions is published only if it answers them no worse than before. A file that
+    cannot be read is named with the reason, the others are imported.
 
     [bold]Examples[/]
 
       kf kb import shop docs/shop
 
-      kf kb import shop faq.csv policy.md
+      kf kb import shop faq.xlsx manual.pdf --draft
     """
-    _run(_import(collection, paths, address, as_json))
+    labels = pb.Labels(language=language, tags=tag)
+    for name, moment in (("valid_from", valid_from), ("valid_until", valid_until)):
+        if moment:
+            getattr(labels, name).FromDatetime(moment.astimezone(dt.UTC))
+    importer = Importer(collection, labels, draft=draft or dry_run, force=force, dry_run=dry_run)
+    run(_import(importer, paths, address, as_json))
 
 
 @app.command("list")
 def list_(
     collection: Annotated[str, typer.Argument(help="Show its documents; without it, all collections.")] = "",
+    draft: Draft = False,
     address: Address = "",
     as_json: AsJson = False,
 ) -> None:
@@ -64,7 +93,24 @@ def list_(
 
       kf kb list shop --json
     """
-    _run(_list(collection, address, as_json))
+    run(_list(collection, draft, address, as_json))
+
+
+@app.command("show")
+def show_(
+    collection: Collection,
+    source: Annotated[str, typer.Argument(help="A document, named as `kf kb list` shows it.")],
+    draft: Draft = False,
+    address: Address = "",
+    as_json: AsJson = False,
+) -> None:
+    """Show a document as it was cut into passages.
+
+    [bold]Example[/]
+
+      kf kb show shop policy.md
+    """
+    run(_show(collection, source, draft, address, as_json))
 
 
 @app.command()
@@ -72,31 +118,62 @@ def search(
     collection: Collection,
     question: Annotated[str, typer.Argument(help="A question in a customer's words.")],
     limit: Annotated[int, typer.Option(min=1, max=50, help="How many passages.")] = 5,
+    draft: Draft = False,
+    language: Annotated[str, typer.Option(help="Only documents of this language.")] = "",
+    tag: Annotated[list[str], typer.Option(help="Only documents with all of these tags.")] = [],  # noqa: B006
     address: Address = "",
     as_json: AsJson = False,
 ) -> None:
-    """Show what a customer's question would find, and whether it is enough for an answer.
+    """Show what a customer's question would find, and why: both rankings, the fusion, the words found.
 
     [bold]Example[/]
 
       kf kb search shop 保修多久
     """
-    _run(_search(collection, question, limit, address, as_json))
+    request = pb.SearchRequest(
+        collection=collection,
+        query=question,
+        limit=limit,
+        draft=draft,
+        language=language,
+        tags=tag,
+        explain=True,
+    )
+    run(_search(request, address, as_json))
 
 
 @app.command()
 def remove(
     collection: Collection,
-    sources: Annotated[list[str], typer.Argument(help="Documents, named as `kf kb list` shows them.")],
+    sources: Sources,
+    draft: Annotated[
+        bool, typer.Option("--draft", help="Only from the draft: found until that is published.")
+    ] = False,
     address: Address = "",
 ) -> None:
-    """Remove documents; their passages are not found any more at once.
+    """Remove documents from every version; their passages are not found any more at once.
 
     [bold]Example[/]
 
       kf kb remove shop faq.csv
     """
-    _run(_remove(collection, sources, address))
+    run(_remove(collection, sources, draft, address))
+
+
+@app.command()
+def export(
+    collection: Collection,
+    file: Annotated[Path, typer.Argument(help="Written as JSON Lines: one passage each.")],
+    draft: Draft = False,
+    address: Address = "",
+) -> None:
+    """Write every passage of a collection into a file, with its document, headings and page.
+
+    [bold]Example[/]
+
+      kf kb export shop shop.jsonl
+    """
+    run(_export(collection, file, draft, address))
 
 
 @app.command()
@@ -107,107 +184,96 @@ def sample(address: Address = "") -> None:
 
       kf kb sample
     """
-    _run(_sample(address))
+    run(_sample(address))
 
 
-async def _import(collection: str, paths: list[Path], address: str, as_json: bool) -> None:
+async def _import(importer: Importer, paths: Sequence[Path], address: str, as_json: bool) -> int:
     sources = find_sources(paths)
     if not sources:
-        raise KnowledgeError("Nothing to import: no .md .txt .csv files there.")
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    stored = []
-    async with connect(_target(address)) as knowledge:
-        with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-            task = progress.add_task("", total=len(sources))
-            for source in sources:
-                progress.update(task, description=plain(source.name))
-                stored.append(await knowledge.ingest(collection, source))
-                progress.advance(task)
-    if as_json:
-        _print_json(stored)
-        return
-    changed = sum(reply.changed for reply in stored)
-    passages = sum(reply.document.passage_count for reply in stored)
-    print(f"{len(stored)} documents with {passages} passages in {collection}; {changed} new or changed.")
+        raise KnowledgeError("Nothing to import: no documents there.")
+    async with connect(target(address)) as knowledge:
+        result = await importer.run(knowledge, sources)
+    return report(result, importer, as_json=as_json)
 
 
 async def _sample(address: str) -> None:
-    async with connect(_target(address)) as knowledge:
+    async with connect(target(address)) as knowledge:
         for collection, source in sample_sources():
             reply = await knowledge.ingest(collection, source)
             print(f"{collection}/{plain(source.name)}: {reply.document.passage_count} passages")
 
 
-async def _list(collection: str, address: str, as_json: bool) -> None:
-    async with connect(_target(address)) as knowledge:
+async def _list(collection: str, draft: bool, address: str, as_json: bool) -> None:
+    async with connect(target(address)) as knowledge:
         if collection:
-            documents = await knowledge.documents(collection)
-            _show(as_json, documents, ("source", "title", "passage_count"))
+            documents = await knowledge.documents(collection, draft=draft)
+            show(as_json, documents, ("source", "title", "passage_count", "published"))
         else:
-            collections = await knowledge.collections()
-            _show(as_json, collections, ("name", "document_count", "passage_count"))
+            columns = ("name", "document_count", "passage_count", "published_version", "changed")
+            show(as_json, await knowledge.collections(), columns)
 
 
-async def _search(collection: str, question: str, limit: int, address: str, as_json: bool) -> None:
-    async with connect(_target(address)) as knowledge:
-        reply = await knowledge.search(collection, question, limit)
+async def _show(collection: str, source: str, draft: bool, address: str, as_json: bool) -> None:
+    async with connect(target(address)) as knowledge:
+        documents = await _named(knowledge, collection, [source], draft=draft)
+        reply = await knowledge.ask("GetDocument", _content(collection, documents[0], draft))
     if as_json:
-        print(json.dumps(_plain(reply), ensure_ascii=False, indent=2))
+        print_json([as_plain(passage) for passage in reply.passages])
         return
     console = Console(highlight=False)
-    for number, passage in enumerate(reply.passages, 1):
-        place = " > ".join([passage.title, *passage.headings])
-        console.print(f"[bold]{number}. {plain(place)}[/] [dim]{plain(passage.source)}[/]")
-        console.print(
-            f"[dim]   score {passage.score:.3f}  cosine {passage.dense_score:.3f}  "
-            f"bm25 {passage.lexical_score:.2f}[/]"
-        )
-        console.print(
-            plain(f"   {passage.question}\n   {passage.text}" if passage.question else passage.text)
-        )
-    console.print("[green]Enough for an answer.[/]" if reply.answerable else "[yellow]No answer there.[/]")
+    for passage in reply.passages:
+        place = " > ".join(passage.headings) or passage.question or passage.title
+        page = f" p. {passage.page}" if passage.page else ""
+        console.print(f"[bold]{plain(place)}[/][dim]{page}[/]")
+        console.print(plain(passage.text))
 
 
-async def _remove(collection: str, sources: list[str], address: str) -> None:
-    async with connect(_target(address)) as knowledge:
-        documents = {document.source: document for document in await knowledge.documents(collection)}
-        unknown = [source for source in sources if source not in documents]
-        if unknown:
-            raise KnowledgeError(f"{collection} has no {', '.join(unknown)}; see `kf kb list {collection}`.")
-        for source in sources:
-            await _remove_one(knowledge, collection, documents[source])
-
-
-async def _remove_one(knowledge: KnowledgeBase, collection: str, document: pb.Document) -> None:
-    await knowledge.remove(collection, document)
-    print(f"Removed {document.source}.")
-
-
-def _run(work: Coroutine[Any, Any, None]) -> None:
-    try:
-        asyncio.run(work)
-    except KnowledgeError as error:
-        typer.echo(f"kf kb: {error}", err=True)
-        raise typer.Exit(1) from None
-
-
-def _target(address: str) -> str:
-    return address or f"127.0.0.1:{config.read(Ports).kf_knowledge_port}"
-
-
-def _plain(message: Message) -> dict[str, Any]:
-    return MessageToDict(message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
-
-
-def _print_json(messages: list[Any]) -> None:
-    print(json.dumps([_plain(message) for message in messages], ensure_ascii=False, indent=2))
-
-
-def _show(as_json: bool, messages: list[Any], columns: tuple[str, ...]) -> None:
+async def _search(request: pb.SearchRequest, address: str, as_json: bool) -> None:
+    async with connect(target(address)) as knowledge:
+        reply = await knowledge.ask("Search", request)
     if as_json:
-        _print_json(messages)
-        return
-    table = Table(*columns)
-    for message in messages:
-        table.add_row(*(plain(getattr(message, column)) for column in columns))
-    Console().print(table)
+        print_json(as_plain(reply))
+    else:
+        show_search(reply)
+
+
+async def _remove(collection: str, sources: list[str], draft: bool, address: str) -> None:
+    async with connect(target(address)) as knowledge:
+        for document in await _named(knowledge, collection, sources, draft=True):
+            await knowledge.ask(
+                "DeleteDocument",
+                pb.DeleteDocumentRequest(
+                    collection=collection, document_id=document.document_id, draft=draft
+                ),
+            )
+            print(f"Removed {document.source}.")
+
+
+async def _export(collection: str, file: Path, draft: bool, address: str) -> None:
+    written = 0
+    async with connect(target(address)) as knowledge:
+        documents = await knowledge.documents(collection, draft=draft)
+        with file.open("w", encoding="utf-8") as out:
+            for document in documents:
+                reply = await knowledge.ask("GetDocument", _content(collection, document, draft))
+                for passage in reply.passages:
+                    line = json.dumps(as_plain(passage), ensure_ascii=False)
+                    await asyncio.to_thread(out.write, line + "\n")
+                    written += 1
+    print(f"{written} passages of {len(documents)} documents written to {file}.")
+
+
+def _content(collection: str, document: pb.Document, draft: bool) -> pb.GetDocumentRequest:
+    return pb.GetDocumentRequest(
+        collection=collection, document_id=document.document_id, draft=draft, limit=1_000
+    )
+
+
+async def _named(
+    knowledge: KnowledgeBase, collection: str, sources: list[str], *, draft: bool
+) -> list[pb.Document]:
+    documents = {document.source: document for document in await knowledge.documents(collection, draft=draft)}
+    unknown = [source for source in sources if source not in documents]
+    if unknown:
+        raise KnowledgeError(f"{collection} has no {', '.join(unknown)}; see `kf kb list {collection}`.")
+    return [documents[source] for source in sources]

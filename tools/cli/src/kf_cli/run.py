@@ -15,9 +15,10 @@ from kf_cli import config, logview
 from kf_cli.config import Part, RunSettings
 from kf_cli.datadir import DataDir, DataDirError
 from kf_cli.embedded import EmbeddedError
-from kf_cli.knowledge_base import KnowledgeError, connect, sample_sources
+from kf_cli.knowledge_base import KnowledgeError, connect
 from kf_cli.layout import Layout
 from kf_cli.ports import Ports, conflicts
+from kf_cli.sources import sample_sources
 from kf_cli.stack import PartFailedError, Stack
 from kf_cli.trace import TraceError
 

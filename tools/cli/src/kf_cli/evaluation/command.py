@@ -17,10 +17,11 @@ from kf_cli.datadir import DataDir
 from kf_cli.evaluation.case import CaseFileError, Suite, citing, load
 from kf_cli.evaluation.report import Report
 from kf_cli.evaluation.run import Runner
-from kf_cli.knowledge_base import connect, find_sources
+from kf_cli.knowledge_base import connect
 from kf_cli.layout import Layout, isolated
 from kf_cli.run import explained, failure, interruptible, load_sample
 from kf_cli.simulator import Simulator
+from kf_cli.sources import find_sources
 from kf_cli.stack import Stack
 
 app = typer.Typer(no_args_is_help=True, help="Score the product by scripted conversations.")

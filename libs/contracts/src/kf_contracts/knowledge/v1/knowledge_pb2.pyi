@@ -128,7 +128,7 @@ class Labels(_message.Message):
     def __init__(self, language: _Optional[str] = ..., tags: _Optional[_Iterable[str]] = ..., valid_from: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., valid_until: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class IngestDocumentRequest(_message.Message):
-    __slots__ = ("collection", "source", "title", "format", "content", "draft", "labels")
+    __slots__ = ("collection", "source", "title", "format", "content", "draft", "labels", "dry_run")
     COLLECTION_FIELD_NUMBER: _ClassVar[int]
     SOURCE_FIELD_NUMBER: _ClassVar[int]
     TITLE_FIELD_NUMBER: _ClassVar[int]
@@ -136,6 +136,7 @@ class IngestDocumentRequest(_message.Message):
     CONTENT_FIELD_NUMBER: _ClassVar[int]
     DRAFT_FIELD_NUMBER: _ClassVar[int]
     LABELS_FIELD_NUMBER: _ClassVar[int]
+    DRY_RUN_FIELD_NUMBER: _ClassVar[int]
     collection: str
     source: str
     title: str
@@ -143,7 +144,8 @@ class IngestDocumentRequest(_message.Message):
     content: bytes
     draft: bool
     labels: Labels
-    def __init__(self, collection: _Optional[str] = ..., source: _Optional[str] = ..., title: _Optional[str] = ..., format: _Optional[_Union[DocumentFormat, str]] = ..., content: _Optional[bytes] = ..., draft: _Optional[bool] = ..., labels: _Optional[_Union[Labels, _Mapping]] = ...) -> None: ...
+    dry_run: bool
+    def __init__(self, collection: _Optional[str] = ..., source: _Optional[str] = ..., title: _Optional[str] = ..., format: _Optional[_Union[DocumentFormat, str]] = ..., content: _Optional[bytes] = ..., draft: _Optional[bool] = ..., labels: _Optional[_Union[Labels, _Mapping]] = ..., dry_run: _Optional[bool] = ...) -> None: ...
 
 class UploadDocumentRequest(_message.Message):
     __slots__ = ("document", "content")

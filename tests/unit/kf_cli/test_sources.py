@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from kf_cli.knowledge_base import KnowledgeError, find_sources, sample_sources
+from kf_cli.sources import SourceError, find_sources, sample_sources
 
 
 def test_a_folder_is_searched_to_the_bottom_and_names_are_relative(tmp_path: Path) -> None:
@@ -21,9 +21,9 @@ def test_a_file_named_twice_is_taken_once(tmp_path: Path) -> None:
 
 def test_what_is_not_there_or_not_understood_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.exe").write_text("x", encoding="utf-8")
-    with pytest.raises(KnowledgeError, match=r"only \.md"):
+    with pytest.raises(SourceError, match=r"only \.md"):
         find_sources([tmp_path / "a.exe"])
-    with pytest.raises(KnowledgeError, match="is not there"):
+    with pytest.raises(SourceError, match="is not there"):
         find_sources([tmp_path / "gone.md"])
 
 
@@ -35,6 +35,6 @@ def test_two_files_of_one_name_are_refused_rather_than_one_of_them_lost(tmp_path
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "faq.csv").touch()
-    with pytest.raises(KnowledgeError, match="import their folder instead"):
+    with pytest.raises(SourceError, match="import their folder instead"):
         find_sources([tmp_path / "a" / "faq.csv", tmp_path / "b" / "faq.csv"])
     assert len(find_sources([tmp_path])) == 2
