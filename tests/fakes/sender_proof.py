@@ -265,7 +265,10 @@ class Proof:
         await self._until(sql, int(self.profile.messages * share))
 
     async def _welcomes_done(self) -> None:
-        sql = "SELECT count(*) = $1 FROM command WHERE kind = 'send_on_event' AND status = 'sent'"
+        sql = (
+            "SELECT count(*) = $1 FROM command "
+            "WHERE kind = 'send_on_event' AND status IN ('sent', 'failed', 'expired')"
+        )
         await self._until(sql, len(self.welcomed))
 
     async def _speak_again_until_all_sent(self) -> None:

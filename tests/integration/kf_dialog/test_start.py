@@ -5,16 +5,16 @@ import signal
 from pathlib import Path
 from typing import Any
 
-import grpc.aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from kf_cli.embedded import free_port
+from kf_runtime import grpc as kf_grpc
 
 from tests.fakes.dialog import Town
 
 
 async def health(port: int, service: str) -> int:
     """The status of the health check, once the port is open."""
-    async with asyncio.timeout(30), grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+    async with asyncio.timeout(60), kf_grpc.channel(f"127.0.0.1:{port}") as channel:
         stub: Any = health_pb2_grpc.HealthStub(channel)
         reply = await stub.Check(health_pb2.HealthCheckRequest(service=service), wait_for_ready=True)
         return int(reply.status)
