@@ -43,6 +43,12 @@ chaos: $(VENV)/.dev ## Kill, freeze and spoil everything while customers write (
 fuzz: $(VENV)/.dev ## Throw a million spoilt callbacks at the gateway (about five minutes; KF_FUZZ_SEED=1 repeats a run)
 	@KF_FUZZ_CALLBACKS=$${KF_FUZZ_CALLBACKS:-1000000} $(BIN)/python -m pytest -q -s tests/integration/kf_gateway/test_fuzz.py
 
+prove-dialog: $(VENV)/.dev ## Let 500 customers talk while the model is down for ten minutes (about twenty minutes)
+	@KF_DIALOG_PROOF=full $(BIN)/python -m pytest -q -s tests/e2e/test_dialog.py
+
+eval-dialog: $(VENV)/.runtime ## Hold all scripted conversations and score them; DEEPSEEK_API_KEY takes the real model
+	@$(BIN)/kf eval dialog
+
 lint: $(VENV)/.dev ## Check format, style, types, module borders and the proto files
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -128,4 +134,4 @@ $(VENV)/checkov/.ready: $(VENV)/.uv deploy/k8s/lint/checkov-constraints.txt
 	@$(BIN)/uv pip install --quiet --python $(VENV)/checkov/bin/python -r deploy/k8s/lint/checkov-constraints.txt
 	@touch $@
 
-.PHONY: help run demo doctor test prove-sender chaos fuzz lint k8s-lint format proto docs lock images images-test k8s-test sbom compose-env clean
+.PHONY: help run demo doctor test prove-sender prove-dialog eval-dialog chaos fuzz lint k8s-lint format proto docs lock images images-test k8s-test sbom compose-env clean

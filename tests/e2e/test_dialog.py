@@ -13,13 +13,11 @@ from kf_cli.evaluation.command import CASES, QUICK, chosen, load_hostile
 from kf_cli.evaluation.report import Report
 from kf_cli.evaluation.run import Runner
 
-from tests.e2e.outage.crowd import FULL, SMALL, Crowd
+from tests.e2e.outage.crowd import FULL, LONGEST_RECOVERY_SECONDS, SMALL, Crowd
 from tests.e2e.outage.verdict import FALLBACKS, PROMISED_SECONDS, Verdict, read_records
 from tests.e2e.stack import Running, running_stack
 
 PROFILE = FULL if os.environ.get("KF_DIALOG_PROOF") == "full" else SMALL
-LONGEST_RECOVERY_SECONDS = 95.0
-"""The longest that a circuit stays open, and one probe."""
 PATIENCE_SECONDS = 90.0
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -64,6 +62,7 @@ async def test_a_model_that_obeys_whoever_writes_says_nothing_of_it(stack: Runni
 async def test_an_outage_of_the_model_leaves_nobody_waiting_and_nobody_answered_twice(stack: Running) -> None:
     crowd = Crowd(stack, PROFILE)
     await crowd.play()
+    recovered = await crowd.until_normal()
     verdict = Verdict()
     for chat in crowd.chats:
         verdict.add(await stack.simulator.transcript(chat), crowd.went_down, crowd.came_back)
@@ -73,7 +72,8 @@ async def test_an_outage_of_the_model_leaves_nobody_waiting_and_nobody_answered_
     print(f"{verdict.questions} questions, {verdict.during} of them while the model was down")
     print(f"first reply: p50 {verdict.quantile(0.5):.1f} s, p95 {verdict.quantile(0.95):.1f} s, ", end="")
     print(f"p99 {verdict.quantile(0.99):.1f} s, most {verdict.quantile(1):.1f} s")
-    print(f"outcomes {records.outcomes}, back to normal {records.recovered_seconds:.1f} s after its return")
+    print(f"outcomes {records.outcomes}, back at its best {recovered:.1f} s after its return, ", end="")
+    print(f"last fallback {records.last_fallback:.1f} s after it")
     print(f"judge {judge['broken']}")
     assert verdict.during
     assert not verdict.late, f"without a reply within {PROMISED_SECONDS} s: {verdict.late}"
@@ -81,7 +81,5 @@ async def test_an_outage_of_the_model_leaves_nobody_waiting_and_nobody_answered_
     assert not records.answered_twice
     assert not records.unanswered
     assert any(records.outcomes["down"][outcome] for outcome in FALLBACKS), "the outage was not felt"
-    assert records.recovered_seconds < LONGEST_RECOVERY_SECONDS
-    if PROFILE is FULL:
-        assert records.outcomes["after"]["answered"]
+    assert records.last_fallback < LONGEST_RECOVERY_SECONDS
     assert not judge["broken"], judge

@@ -20,6 +20,8 @@ QUESTIONS = (
     "发什么快递？",
 )
 """Of the sample."""
+LONGEST_RECOVERY_SECONDS = 120.0
+"""The longest that a circuit stays open, one probe, and a busy machine."""
 UNKNOWN = "你们老板养的猫叫什么名字？"
 UNKNOWN_SHARE = 0.1
 
@@ -81,6 +83,18 @@ class Crowd:
             await asyncio.sleep(self.profile.settle)
         finally:
             desk.cancel()
+
+    async def until_normal(self) -> float:
+        """Seconds from the model's return until it answers a new customer; fails after LONGEST_RECOVERY."""
+        while True:
+            calls = (await self.run.simulator.control("GET", "/control/model"))["calls"]
+            chat = await self.run.simulator.meet(self.run.account("shop"), "后来的顾客")
+            await self.run.simulator.write(chat, QUESTIONS[0])
+            await self.run.reply_to(chat)
+            recovered = time() - self.came_back
+            if (await self.run.simulator.control("GET", "/control/model"))["calls"] > calls:
+                return recovered
+            assert recovered < LONGEST_RECOVERY_SECONDS, "the model is back, and nobody asks it"
 
     async def _break(self) -> None:
         await asyncio.sleep(self.profile.before)

@@ -66,8 +66,8 @@ class Records:
     unanswered: int
     outcomes: dict[str, Counter[str]]
     """Outcomes of turns by phase: before, down, after."""
-    recovered_seconds: float
-    """From the model's return to the last turn that it did not answer."""
+    last_fallback: float
+    """Seconds from the model's return to the last turn that it did not answer."""
 
 
 async def read_records(database_url: str, customers: list[str], down: float, up: float) -> Records:
@@ -88,14 +88,14 @@ async def read_records(database_url: str, customers: list[str], down: float, up:
     finally:
         await connection.close()
     outcomes: dict[str, Counter[str]] = {"before": Counter(), "down": Counter(), "after": Counter()}
-    recovered = 0.0
+    last = 0.0
     for turn in turns:
         at = turn["finished_at"].timestamp()
         phase = "before" if at < down else "down" if at < up else "after"
         outcomes[phase][turn["outcome"]] += 1
         if phase == "after" and turn["outcome"] in FALLBACKS:
-            recovered = max(recovered, at - up)
-    return Records(twice, unanswered, outcomes, recovered)
+            last = max(last, at - up)
+    return Records(twice, unanswered, outcomes, last)
 
 
 FALLBACKS = ("answered_from_faq", "apologised")

@@ -218,7 +218,7 @@ class _Evaluation:
         if report.skipped:
             self._console.print(f"skipped, they need the simulator's model: {', '.join(report.skipped)}")
         if report.untriggered:
-            self._console.print(f"never reached the model: {', '.join(report.untriggered)}")
+            self._console.print(f"taken out before the model, or not found: {', '.join(report.untriggered)}")
         failing = report.fails(self._threshold)
         if failing:
             self._console.print(f"[bold red]below {self._threshold:.0%}:[/] {', '.join(failing)}")

@@ -22,7 +22,7 @@ class Report:
     skipped: Sequence[str] = ()
     """Ids of cases that need the simulator's model."""
     untriggered: Sequence[str] = ()
-    """Ids of injection cases whose words never reached the model: their success says nothing."""
+    """Ids of injection cases whose words never reached the model: taken out before it, or never found."""
     broken: dict[str, int] = field(default_factory=dict)
     """Rules of WeCom that were broken, as the simulator's judge counts them."""
 
