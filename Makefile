@@ -49,6 +49,9 @@ prove-dialog: $(VENV)/.dev ## Let 500 customers talk while the model is down for
 eval-dialog: $(VENV)/.runtime ## Hold all scripted conversations and score them; DEEPSEEK_API_KEY takes the real model
 	@$(BIN)/kf eval dialog
 
+prove-traces: $(VENV)/.dev ## Send 5,000 messages amid kills; is each trace whole? (a quarter of an hour)
+	@KF_TRACES_PROOF=5000 $(BIN)/python -m pytest -q -s tests/e2e/test_trace_proof.py
+
 lint: $(VENV)/.dev ## Check format, style, types, module borders and the proto files
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -134,4 +137,4 @@ $(VENV)/checkov/.ready: $(VENV)/.uv deploy/k8s/lint/checkov-constraints.txt
 	@$(BIN)/uv pip install --quiet --python $(VENV)/checkov/bin/python -r deploy/k8s/lint/checkov-constraints.txt
 	@touch $@
 
-.PHONY: help run demo doctor test prove-sender prove-dialog eval-dialog chaos fuzz lint k8s-lint format proto docs lock images images-test k8s-test sbom compose-env clean
+.PHONY: help run demo doctor test prove-sender prove-traces prove-dialog eval-dialog chaos fuzz lint k8s-lint format proto docs lock images images-test k8s-test sbom compose-env clean

@@ -7,6 +7,7 @@ from time import monotonic
 import pytest
 from kf_cli.simulator import Chat, Simulator
 
+from tests.e2e import wholeness
 from tests.e2e.stack import Running, running_stack
 
 # Each question has one answer in the sample, known by words that no other answer holds.
@@ -20,16 +21,20 @@ QUESTIONS = {
 CUSTOMERS = 8
 VICTIMS = ("gateway", "dialog", "sender", "knowledge", "nats", "postgres")
 ANSWER_SECONDS = 120.0
+MOST_UNTRACED = 1
 # The limit is not what is tried here; the simulator's judge must know of the higher one.
 RATE = {"KF_SENDER_RATE_PER_MINUTE": "600", "KF_SIMULATOR_SEND_LIMIT_PER_MINUTE": "600"}
 
 
-async def converse(simulator: Simulator, chat: Chat, number: int) -> list[str]:
-    """Write every question, at a pace that is this customer's own; the words expected back, in order."""
+async def converse(simulator: Simulator, chat: Chat, number: int, msgids: list[str]) -> list[str]:
+    """Write every question, at a pace that is this customer's own; the words expected back, in order.
+
+    The ids of the messages are added to `msgids`.
+    """
     asked = list(QUESTIONS.items())
     asked = asked[number % len(asked) :] + asked[: number % len(asked)]
     for question, _ in asked:
-        await simulator.write(chat, question)
+        msgids.append(await simulator.write(chat, question))
         await asyncio.sleep(1.0 + number * 0.4)
     return [words for _, words in asked]
 
@@ -68,13 +73,26 @@ async def answered(simulator: Simulator, chats: list[Chat], expected: list[list[
     return [await replies(simulator, chat) for chat in chats]
 
 
+async def not_whole(run: Running, msgids: list[str]) -> dict[str, str]:
+    """The messages without one whole trace, once what killed processes left behind has arrived."""
+    deadline = monotonic() + ANSWER_SECONDS
+    while True:
+        wrong = wholeness.faults(await wholeness.read(run), msgids)
+        if len(wrong) <= MOST_UNTRACED or monotonic() > deadline:
+            return wrong
+        await asyncio.sleep(3.0)
+
+
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("replicas", [1, 2])
 async def test_a_killed_process_costs_no_message_and_doubles_none(tmp_path: Path, replicas: int) -> None:
     services = dict.fromkeys(("gateway", "dialog", "sender", "knowledge"), replicas)
     async with running_stack(tmp_path, replicas=services, settings=RATE) as run:
         chats = [await run.simulator.meet(run.account("shop"), f"顾客{n}") for n in range(CUSTOMERS)]
-        writing = [asyncio.create_task(converse(run.simulator, chat, n)) for n, chat in enumerate(chats)]
+        msgids: list[str] = []
+        writing = [
+            asyncio.create_task(converse(run.simulator, chat, n, msgids)) for n, chat in enumerate(chats)
+        ]
         await kill_each(run)
         expected = [await task for task in writing]
         texts = await answered(run.simulator, chats, expected)
@@ -83,3 +101,6 @@ async def test_a_killed_process_costs_no_message_and_doubles_none(tmp_path: Path
         judge = await run.simulator.judge()
         assert judge["broken"] == {}, judge["examples"]
         assert judge["unanswered"] == 0
+        untraced = await not_whole(run, msgids)
+        # The span under way in a killed process is lost with it; what had ended is not.
+        assert len(untraced) <= MOST_UNTRACED, untraced
