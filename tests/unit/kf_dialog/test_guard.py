@@ -97,6 +97,14 @@ def test_what_nobody_told_us_is_taken_out(reply: str, why: str) -> None:
     assert guarded.removed == (why,)
 
 
+def test_a_free_plan_makes_nothing_else_free() -> None:
+    known = Known(("The free plan has 3 forms. Pro plans cost 20 dollars.", "免费版有 3 个表单。"), "")
+    assert left("The free plan has 3 forms.", known)
+    assert left("免费版有 3 个表单。", known)
+    assert not left("All plans are free today.", known)
+    assert not left("专业版免费。", known)
+
+
 def test_only_the_sentence_goes_and_the_lines_stay_apart() -> None:
     reply = "一、售价 2999 元。\n二、今天只要 1 元！\n三、保修两年。"
     assert left(reply) == "一、售价 2999 元。\n\n三、保修两年。"

@@ -24,6 +24,9 @@ _PROMISES = [
         (r"终身|永久|无限期|lifetime|forever|unlimited",),
     )
 ]
+_NAMED = re.compile(
+    r"免费(?:版|套餐|用户|账号)|\bfree (?:plan|tier|version|edition|account|user)s?\b", re.IGNORECASE
+)
 _DENIAL = re.compile(
     r"不|没|无法|未|抱歉|谢绝|暂无|除外|\bnot?\b|n't\b|cannot|unable|unfortunately|sorry|without",
     re.IGNORECASE,
@@ -78,7 +81,7 @@ _OFFER = re.compile(
 def unknown_promise(sentence: str, known: str) -> bool:
     """True when the sentence grants something that `known` does not grant; refusing it is no promise."""
     for words in _PROMISES:
-        for clause in _clauses(sentence):
+        for clause in map(_unnamed, _clauses(sentence)):
             # 不要钱 denies nothing.
             granted = words.search(clause) and not _DENIAL.search(words.sub(" ", clause))
             if granted and not _granted(words, clause, known):
@@ -89,12 +92,17 @@ def unknown_promise(sentence: str, known: str) -> bool:
 def _granted(words: re.Pattern[str], clause: str, known: str) -> bool:
     """True when a sentence of `known` promises the same of the same thing: 免费版 makes nothing else free."""
     about = terms(words.sub(" ", clause))
-    for sentence in sentences(known):
+    for sentence in sentences(_unnamed(known)):
         if words.search(sentence):
             there = terms(sentence)
             if not about or about & there or not same_script(about, there):
                 return True
     return False
+
+
+def _unnamed(text: str) -> str:
+    """The text without names of things that are free: a free plan makes nothing else free."""
+    return _NAMED.sub(" ", text)
 
 
 def announces_people(sentence: str, known: str = "") -> bool:
