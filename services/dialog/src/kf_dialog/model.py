@@ -15,7 +15,7 @@ from opentelemetry import trace
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 from opentelemetry.util.types import AttributeValue
 
-from kf_dialog import metrics
+from kf_dialog import capture, metrics
 from kf_dialog.plain_text import whole_sentences, without_thoughts
 from kf_dialog.prompt import SHORTER
 from kf_dialog.retry import REMEDIES, Breaker, Fault, fault_of, pause_before_retry
@@ -169,11 +169,13 @@ class Model:
             except ValueError:
                 # Status 200 with a body that is no JSON: a proxy's error page.
                 raise ModelError(Fault.DOWN) from None
-            return _completion(raw, self._name, span)
+            completion = _completion(raw, self._name, span)
+            capture.show(span, ask.messages, completion.text)
+            return completion
 
     @contextmanager
     def _span(self) -> Iterator[Span]:
-        """A CLIENT span by the GenAI conventions; neither prompt nor answer is in it."""
+        """A CLIENT span by the GenAI conventions; prompt and answer are in it only if asked for."""
         attributes: dict[str, AttributeValue] = {
             "gen_ai.operation.name": "chat",
             "gen_ai.provider.name": "deepseek",
