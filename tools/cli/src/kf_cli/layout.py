@@ -4,9 +4,11 @@ import signal
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib import resources
 from pathlib import Path
 
 import httpx
+import yaml
 
 from kf_cli import embedded
 from kf_cli.children import Program
@@ -15,6 +17,7 @@ from kf_cli.datadir import Credentials, DataDir
 from kf_cli.ports import Listener, Ports, free_ports
 
 SERVICES = ("gateway", "dialog", "sender", "knowledge")
+ACCOUNTS_FILE = "accounts.yaml"
 SAMPLE_ACCOUNTS = {"禾屿之家": "shop", "云帆表单": "saas"}
 """Names of the simulated KF accounts, and the collection of the sample that each answers from."""
 
@@ -176,6 +179,19 @@ async def simulated_collections(layout: Layout) -> dict[str, str]:
     }
 
 
+def write_accounts(layout: Layout, collections: Mapping[str, str]) -> None:
+    """Describe the simulated accounts for dialog, unless that was done before: people edit the file."""
+    path = layout.data / ACCOUNTS_FILE
+    if path.exists():
+        return
+    sample = yaml.safe_load((resources.files("kf_cli") / "sample" / "accounts.yaml").read_text("utf-8"))
+    accounts = {open_kfid: sample[collection] for open_kfid, collection in collections.items()}
+    text = yaml.safe_dump({"accounts": accounts}, allow_unicode=True, sort_keys=False, width=100)
+    path.write_text(
+        f"# Taken over while `kf run` runs; docs/accounts.md explains it.\n{text}", encoding="utf-8"
+    )
+
+
 def program(layout: Layout, name: str, collections: Mapping[str, str]) -> Program:
     """How to run one process; `collections`: open_kfid of each simulated account → what it answers from."""
     service = kind(name)
@@ -254,6 +270,8 @@ def _dialog(layout: Layout, collections: Mapping[str, str]) -> dict[str, str]:
     settings = {"KF_DIALOG_KNOWLEDGE_TARGET": layout.knowledge_target}
     if collections:
         settings["KF_DIALOG_COLLECTIONS"] = ",".join(f"{k}={v}" for k, v in collections.items())
+        given = layout.outer.get("KF_DIALOG_ACCOUNTS_FILE", "")
+        settings["KF_DIALOG_ACCOUNTS_FILE"] = given or str(layout.data / ACCOUNTS_FILE)
     if Part.MODEL not in layout.real:
         settings["DEEPSEEK_API_KEY"] = layout.credentials.model_api_key
         settings["DEEPSEEK_BASE_URL"] = f"{layout.simulator_url}/v1"

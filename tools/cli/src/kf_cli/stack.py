@@ -10,7 +10,7 @@ from types import TracebackType
 from kf_cli import embedded, readiness
 from kf_cli.children import Child, OnLine
 from kf_cli.config import Part
-from kf_cli.layout import Layout, kind, program, simulated_collections
+from kf_cli.layout import Layout, kind, program, simulated_collections, write_accounts
 
 _READY_SECONDS = 120.0
 _POLL_SECONDS = 0.1
@@ -59,6 +59,7 @@ class Stack:
         await self._start_all(self.layout.infrastructure())
         if Part.WECOM not in self.layout.real:
             self.collections = await simulated_collections(self.layout)
+            write_accounts(self.layout, self.collections)
         await self._start_all(self.layout.services())
 
     async def start_one(self, name: str) -> None:
