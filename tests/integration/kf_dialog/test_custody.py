@@ -1,6 +1,8 @@
 """Who holds a chat: quiet while a human serves, a handover and its outcome, the way back."""
 
-from kf_contracts.commands import EndSession, FindHolder, HandOver
+from datetime import UTC, datetime, timedelta
+
+from kf_contracts.commands import EndSession, FindHolder, HandOver, SendOnEvent
 from kf_contracts.events import DeliveryStatus, SessionHolder
 from starlette.responses import JSONResponse, Response
 
@@ -132,6 +134,24 @@ async def test_a_human_who_is_still_there_is_asked_for_once(town: Town) -> None:
         await town.until("SELECT 1 FROM conversation WHERE servicer_userid = 'zhang'")
         assert await closed_as(town, await town.say("wm1", "在吗？")) == ("ignored", "with_servicer")
         assert len(await town.commands()) == 1
+
+
+async def test_what_a_servicer_wrote_days_ago_silences_nobody_now(town: Town) -> None:
+    async with town.replica():
+        then = datetime.now(UTC) - timedelta(days=2.5)
+        old = {"origin": 5, "answerable": False, "send_time": then}
+        await town.send("wm1", {"msgtype": "text", "text": {"content": "我来"}}, **old)
+        await held_by(town, "servicer")
+        assert await closed_as(town, await town.say("wm1", "多久发货？")) == ("answered", "")
+
+
+async def test_who_comes_back_to_a_human_is_not_greeted_over_them(town: Town) -> None:
+    async with town.replica():
+        await town.send("wm1", {"msgtype": "text", "text": {"content": "我来"}}, origin=5)
+        await town.enters("wm1", welcome_code="A")
+        await town.enters("wm2", welcome_code="B")
+        (greeting,) = await town.commanded(SendOnEvent)
+    assert greeting.external_userid == "wm2"
 
 
 async def test_a_goodbye_ends_the_session_with_the_survey_and_the_tap_is_stored(town: Town) -> None:

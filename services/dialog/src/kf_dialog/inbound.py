@@ -1,5 +1,6 @@
 """Takes each item of KF_INBOUND into the inbox, in order and once, and decides whether it wants an answer."""
 
+import asyncio
 import hashlib
 from typing import Literal, NamedTuple
 
@@ -39,6 +40,8 @@ CONSUMER = Consumer(
     max_deliver=200_000,
 )
 _AGAIN_SECONDS = 1.0
+_GLANCE_SECONDS = 1.0
+"""Of a code's 20 s, for a look at who has the chat."""
 _HELD = ("with_servicer", "with_pool")
 
 
@@ -94,7 +97,8 @@ class Inbound:
     async def _store_event(self, event: MessageReceived) -> None:
         item = models.parse_item(event.item)
         # Its code lives 20 s: nothing slower than a publish may stand before it.
-        await self._welcome.greet(event, item)
+        if not await self._greets_over_a_human(event, item):
+            await self._welcome.greet(event, item)
         await self._happened(event, item)
         quiet = seconds_after(item, self._merge)
         outcome = await self._store.record(event, telemetry.carrier(), *classify(event), quiet) or "duplicate"
@@ -108,6 +112,16 @@ class Inbound:
         }
         trace.get_current_span().set_attributes(fields)
         log.info("inbound.stored", **{name.removeprefix("kf."): value for name, value in fields.items()})
+
+    async def _greets_over_a_human(self, event: MessageReceived, item: models.SyncItem) -> bool:
+        """Whether the customer only comes back to a human; without a database the greeting goes out."""
+        if not isinstance(item, models.Event) or not isinstance(item.body, models.EnterSession):
+            return False
+        try:
+            async with asyncio.timeout(_GLANCE_SECONDS):
+                return await self._store.is_held(event.open_kfid, event.external_userid)
+        except TRANSIENT:
+            return False
 
     async def _ask_who_has_it(self, event: MessageReceived) -> None:
         """Nobody was heard of for long: the customer may be talking to a human who is gone."""
@@ -129,7 +143,9 @@ class Inbound:
         if not event.external_userid:
             return
         if custody := of_item(event, item):
-            await self._store.change_holder(*customer, custody)
+            # History tells how it was then, not how it is now.
+            at = None if event.answerable else event.send_time
+            await self._store.change_holder(*customer, custody, at)
             log.info("conversation.held_by", holder=custody.holder.value, reason=custody.reason)
         match item:
             case models.Event(body=models.UserRecallMsg(recall_msgid=recalled)):

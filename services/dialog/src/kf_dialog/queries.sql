@@ -58,6 +58,11 @@ RETURNING
     revision,
     pg_notify('kf_dialog_inbox', json_build_array($1::text, $2::text, revision)::text);
 
+-- name: held
+SELECT true FROM conversation
+WHERE open_kfid = $1 AND external_userid = $2 AND holder IN ('pool', 'servicer')
+    AND holder_at > now() - make_interval(secs => $3);
+
 -- name: silent_holder
 -- A human or the pool has the chat, and nothing was heard of them for so long.
 SELECT true FROM conversation

@@ -165,6 +165,10 @@ class Store:
             await connection.fetch(_QUERIES.lock_conversation, open_kfid, external_userid)
             return bool(await connection.fetchval(_QUERIES.recall, open_kfid, external_userid, msgid))
 
+    async def is_held(self, open_kfid: str, external_userid: str) -> bool:
+        """True when a human or the pool has the chat."""
+        return bool(await self._pool.fetchval(_QUERIES.held, open_kfid, external_userid, SESSION_SECONDS))
+
     async def is_holder_silent(self, open_kfid: str, external_userid: str) -> bool:
         """True when a human or the pool has the chat and nothing was heard of them for a while."""
         found = await self._pool.fetchval(_QUERIES.silent_holder, open_kfid, external_userid, SILENT_SECONDS)
