@@ -1,6 +1,7 @@
 """Starts the dialog service: settings, adapters, then inbox, turns and relay until SIGTERM drains them."""
 
 import asyncio
+import os
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
@@ -12,7 +13,11 @@ from kf_runtime import instruments, lifecycle, settings
 from kf_runtime import nats as kf_nats
 from kf_runtime.dead_letter import burying
 from kf_runtime.postgres import TRANSIENT
+from kf_wecom.client import WecomClient, fetch_token
+from kf_wecom.token import SharedToken
+from kf_wecom.transport import Transport
 from nats.aio.client import Client
+from nats.js import JetStreamContext
 
 from kf_dialog import delivery as outcomes
 from kf_dialog import inbound as inbox
@@ -25,6 +30,7 @@ from kf_dialog.endpoints import Endpoints
 from kf_dialog.inbound import Inbound
 from kf_dialog.knowledge import Knowledge
 from kf_dialog.listener import Listener
+from kf_dialog.media import Media
 from kf_dialog.model import Model
 from kf_dialog.relay import Relay
 from kf_dialog.schedule import Schedule
@@ -36,6 +42,7 @@ from kf_dialog.welcome import Welcome
 
 _FLUSH_SECONDS = 10.0
 """What the drain may take beyond the turns: releasing leases, publishing the last replies."""
+_WECOM_API = "https://qyapi.weixin.qq.com"
 _HURRY_SHARE = 0.7
 """Of the deadline: who has waited so long while all turns are taken gets a short answer."""
 
@@ -61,9 +68,27 @@ async def serve(config: Settings, stop: asyncio.Event) -> None:
         knowledge = Knowledge(channel, accounts.collection)
         endpoints = await stack.enter_async_context(Endpoints(open_model(config)))
         company = await stack.enter_async_context(CompanyTools())
+        media = Media(await open_wecom(config, client.jetstream(), stack), endpoints)
         patience = config.kf_dialog_model_timeout_seconds
-        answerer = Answerer(accounts, knowledge, endpoints, company, patience)
+        answerer = Answerer(accounts, knowledge, endpoints, company, media, patience)
         await run(config, stop, health, accounts, store, client, knowledge, answerer)
+
+
+async def open_wecom(config: Settings, js: JetStreamContext, stack: AsyncExitStack) -> WecomClient | None:
+    """Access to customers' pictures and voices, which only accounts with `vision` or `speech` need.
+
+    Like the keys of those endpoints, its secret comes from the environment: WECOM_CORP_ID, WECOM_KF_SECRET
+    and WECOM_API_BASE, as the gateway and the sender have them.
+    """
+    corp_id, secret = os.environ.get("WECOM_CORP_ID", ""), os.environ.get("WECOM_KF_SECRET", "")
+    if not corp_id or not secret:
+        return None
+    base = os.environ.get("WECOM_API_BASE") or _WECOM_API
+    transport = await stack.enter_async_context(Transport(base))
+    fetch = partial(fetch_token, transport, corp_id, secret)
+    await kf_nats.ensure_buckets(js, streams.bucket_configs(config.kf_nats_replicas))
+    bucket = await js.key_value(streams.KV_TOKEN)
+    return WecomClient(transport, SharedToken(fetch, bucket=bucket, corp_id=corp_id, secret=secret))
 
 
 def open_accounts(config: Settings) -> Accounts:

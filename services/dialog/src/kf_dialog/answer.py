@@ -21,6 +21,7 @@ from kf_dialog.endpoints import Endpoints
 from kf_dialog.failing import unhelpful, when_the_model_fails
 from kf_dialog.grounding import Ground
 from kf_dialog.knowledge import Knowledge
+from kf_dialog.media import Media
 from kf_dialog.model import Ask, ModelError
 from kf_dialog.prompt import CITE, Found, Scene, build, numbered
 from kf_dialog.reading import question_text, readable, unread
@@ -34,6 +35,8 @@ from kf_dialog.wishes import says_goodbye, wish_for_human
 log = structlog.get_logger()
 
 _TIME_FOR_ANOTHER_TRY = 8.0
+_MEDIA_SHARE = 0.4
+"""Of the time that is left, the part that reading pictures and voices may take."""
 Messages = list[ChatCompletionMessageParam]
 
 
@@ -46,16 +49,24 @@ class Answerer:
         knowledge: Knowledge,
         endpoints: Endpoints,
         company: CompanyTools,
+        media: Media,
         patience: float,
     ) -> None:
         """patience: seconds that one answer may take in all."""
         self._accounts, self._endpoints, self._patience = accounts, endpoints, patience
         self._research, self._mind = Research(knowledge, endpoints), Mind(endpoints, knowledge, company)
-        self._actions = Actions(company)
+        self._actions, self._media = Actions(company), media
 
     async def answer(self, open_kfid: str, work: Work) -> Answer:
         """A decision that is never empty, whatever the model and the knowledge service do; safe to cancel."""
         case = self._case(open_kfid, work)
+        seen = await self._media.read(case.account, work.questions, case.left * _MEDIA_SHARE)
+        if seen:
+            case = replace(
+                case,
+                question=question_text(work.questions, seen),
+                spoken=tuple(readable(work.questions, seen)),
+            )
         if not case.spoken:
             kinds = [question.msgtype for question in unread(work.questions)]
             return Answer(case.question, wording.ask_for_text(kinds, case.language), Outcome.ASKED_FOR_TEXT)

@@ -132,6 +132,23 @@ class Model:
         metrics.circuit(self._name, is_open=False)
         return completion
 
+    async def transcribe(self, audio: bytes, filename: str, seconds: float) -> str:
+        """The words of a voice message (audio/transcriptions), asked for once; its ending names its kind.
+
+        Raises:
+            ModelError: no answer in time, or a refusal.
+        """
+        try:
+            async with asyncio.timeout(seconds):
+                heard = await self._client.audio.transcriptions.create(
+                    model=self._name, file=(filename, audio), response_format="json"
+                )
+        except TimeoutError:
+            raise ModelError(Fault.TIMEOUT) from None
+        except openai.APIError as error:
+            raise _model_error(error) from None
+        return str(heard.text or "")
+
     async def _with_retries(self, ask: Ask, deadline: float) -> Completion:
         attempt = 0
         while True:
