@@ -9,7 +9,11 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from kf_cli.doctor.catalogue import explained
-from kf_cli.doctor.examination import Report
+from kf_cli.doctor.checks import with_needs
+from kf_cli.doctor.examination import Report, examine
+from kf_cli.doctor.system import open_system
+from kf_cli.doctor.trail import trail_of, trails_of
+from kf_cli.doctor.verdict import steps, verdict
 
 from tests.faults import callback, local, model, sending, servers, wecom
 from tests.faults.world import INJECTIONS, World, healthy_world
@@ -73,6 +77,43 @@ def _words(finding: Any) -> list[str]:
     words = [text for pair in (entry.cause, entry.harm, entry.remedy) for text in (pair.zh, pair.en)]
     assert not any("<" in text and ">" in text for text in words), words
     return [*words, entry.prove]
+
+
+async def story_of(world: World, msgid: str) -> tuple[str, str, set[str]]:
+    """Name of the verdict, its remedy, and the stores that know the message."""
+    async with open_system(world.target) as system:
+        await examine(system, with_needs({"nats", "jetstream", "postgres"}))
+        trail = await trail_of(system, msgid)
+        newest = await trails_of(system, trail.customer, 1) if trail.message else []
+    said = verdict(trail)
+    assert [each.msgid for each in newest] in ([], [msgid])
+    return said.name, said.finding.diagnosis if said.finding else "", {store for store, _, _ in steps(trail)}
+
+
+async def test_a_message_is_followed_through_every_store(world: World) -> None:
+    assert await story_of(world, "no-such-message") == ("unknown", "message.unknown", set())
+    async with sending.spoken(world) as chat:
+        lines = await world.run.simulator.transcript(chat)
+        asked = next(line.msgid for line in lines if line.direction == "customer")
+        await sending.until(world, "SELECT count(*) > 0 FROM sender.command WHERE status = 'sent'")
+        name, remedy, stores = await story_of(world, asked)
+        assert (name, remedy) == ("sent", "")
+        assert stores >= {"WeCom", "dialog.inbox", "dialog.turn", "sender.command"}
+        await world.sql("UPDATE sender.command SET status = 'parked', errcode = 95018")
+        assert (await story_of(world, asked))[:2] == ("parked", "errcode.95018")
+
+
+async def test_a_message_that_only_the_stream_has_is_found_there(world: World) -> None:
+    async with servers.jetstream(world.target.get("NATS_URL")) as js:
+        headers = {"Nats-Msg-Id": f"{world.account()}:only-streamed"}
+        await js.publish(f"kf.inbound.{world.account()}", b"{}", headers=headers)
+    name, _, stores = await story_of(world, "only-streamed")
+    # dialog gives up what is no payload at all: the letter then tells of it.
+    assert name in ("not_read", "given_up")
+    assert stores & {"KF_INBOUND", "KF_DEAD"}
+    async with servers.jetstream(world.target.get("NATS_URL")) as js:
+        await js.purge_stream("KF_DEAD")
+    await world.control("POST", f"/control/callback/notices/{world.account()}")
 
 
 async def test_it_is_healthy_again_when_every_fault_is_mended(world: World) -> None:

@@ -2,12 +2,13 @@
 
 import asyncio
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from kf_cli import conversations, kb, operations
+from kf_cli import conversations, kb, operations, questions
 from kf_cli import demo as demo_command
 from kf_cli import run as run_command
 from kf_cli.config import read
@@ -21,7 +22,7 @@ VERSION = "0.1.0"
 app = typer.Typer(
     name="kf",
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=True,
     rich_markup_mode="rich",
     pretty_exceptions_show_locals=False,
     help="Kefu: AI customer service for WeCom KF (微信客服).",
@@ -47,6 +48,25 @@ def root(
     ] = False,
 ) -> None:
     """Kefu: AI customer service for WeCom KF (微信客服)."""
+
+
+@app.command()
+def init(
+    file: Annotated[Path, typer.Option("--file", help="Where the answers go.")] = Path(".env"),
+    check: Annotated[bool, typer.Option("--check/--no-check", help="Try each answer at once.")] = True,
+) -> None:
+    """Ask for the settings that no default can know, try each answer, and write .env.
+
+    What is there already is kept by Enter. Secrets are not echoed. Status 1: an answer was kept that does not
+    work yet; `kf doctor` says why.
+
+    [bold]Examples[/]
+
+      kf init
+
+      kf init --file /etc/kefu/.env --no-check
+    """
+    raise typer.Exit(questions.ask_all(file, Console(highlight=False), check=check))
 
 
 @app.command()

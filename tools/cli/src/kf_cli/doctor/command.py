@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from kf_cli.doctor import story
 from kf_cli.doctor.checks import ALL, with_needs
 from kf_cli.doctor.examination import Check, Report, examine
 from kf_cli.doctor.finding import Level
@@ -22,6 +23,7 @@ app = typer.Typer(
     invoke_without_command=True,
     help="Examine the whole installation and say what to do about what is wrong.",
 )
+story.register(app)
 
 
 @app.callback()
