@@ -67,7 +67,7 @@ class Settings(ServiceSettings):
         default=500,
         ge=1,
         le=5000,
-        description="Conversations one replica answers at the same time; a turn that waits costs only memory.",
+        description="Conversations one replica answers at once; a turn that waits costs only memory.",
     )
     kf_dialog_lease_seconds: float = Field(
         default=10.0,
