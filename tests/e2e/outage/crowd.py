@@ -53,10 +53,10 @@ class Profile:
 SMALL = Profile(customers=16, interval=6, before=3, faults=(("500", 8),), after=8, settle=6)
 FULL = Profile(
     customers=500,
-    interval=120,
-    before=120,
+    interval=180,
+    before=60,
     faults=(("timeout", 240), ("500", 150), ("503", 60), ("429", 60), ("empty", 30), ("402", 60)),
-    after=240,
+    after=120,
 )
 
 
