@@ -52,6 +52,12 @@ eval-dialog: $(VENV)/.runtime ## Hold all scripted conversations and score them;
 prove-traces: $(VENV)/.dev ## Send 5,000 messages amid kills; is each trace whole? (a quarter of an hour)
 	@KF_TRACES_PROOF=5000 $(BIN)/python -m pytest -q -s tests/e2e/test_trace_proof.py
 
+bench: $(VENV)/.dev ## Measure what is promised, beside its peers, and write docs/performance.md (half an hour)
+	@$(BIN)/python -m benchmarks.report
+
+soak: $(VENV)/.dev ## Hours of steady conversations, and whether anything grows (SOAK="--hours 4 --rate 1")
+	@$(BIN)/python -m benchmarks.soak $(SOAK)
+
 lint: $(VENV)/.dev ## Check format, style, types, module borders and the proto files
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -137,4 +143,4 @@ $(VENV)/checkov/.ready: $(VENV)/.uv deploy/k8s/lint/checkov-constraints.txt
 	@$(BIN)/uv pip install --quiet --python $(VENV)/checkov/bin/python -r deploy/k8s/lint/checkov-constraints.txt
 	@touch $@
 
-.PHONY: help run demo doctor test prove-sender prove-traces prove-dialog eval-dialog chaos fuzz lint k8s-lint format proto docs lock images images-test k8s-test sbom compose-env clean
+.PHONY: help run demo doctor test prove-sender prove-traces prove-dialog eval-dialog chaos fuzz bench soak lint k8s-lint format proto docs lock images images-test k8s-test sbom compose-env clean
