@@ -118,6 +118,22 @@ def test_the_message_without_an_answer_tells_the_end_of_a_shared_trace(store: St
     assert (outcome(store), unanswered(store)) == ("park", [1])
 
 
+def failed(trace: int, turn_id: str, end: int) -> Span:
+    told: dict[str, Value] = {"kf.command_id": f"{turn_id}-1", "kf.outcome": "send_failed_held"}
+    return span(trace, "process kf.inbound.{open_kfid}", told, end)
+
+
+def test_a_message_that_wecom_took_and_did_not_deliver_is_unanswered_until_it_is_sent_anew(
+    store: Store,
+) -> None:
+    store.add([received(1, "M"), turn(1, "T", "M"), stored(1, "T"), send(1, "T", "delivered")])
+    store.add([failed(2, "T", end=500)])
+    assert (outcome(store), unanswered(store)) == ("send_failed_held", [1])
+
+    store.add([send(1, "T", "delivered", end=900)])
+    assert (outcome(store), unanswered(store)) == ("delivered", [])
+
+
 def test_what_needs_no_answer_is_not_unanswered(store: Store) -> None:
     store.add([received(1, "H", "history"), received(2, "D", "duplicate"), received(3, "E", "event:x")])
 

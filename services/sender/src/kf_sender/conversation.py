@@ -108,6 +108,7 @@ class Conversation:
         command_id, fate = found
         if fate == "busy":
             return fate
+        trace.get_current_span().set_attribute("kf.command_id", command_id)
         log.error(
             "send.delivery_failed",
             command_id=command_id,

@@ -26,6 +26,12 @@ def facts(span: Span) -> Iterator[Fact]:
         return
     if span.name == "turn" and outcome not in _FRUITLESS_TURNS:
         yield from _turn(span, str(outcome))
+    if str(outcome).startswith("send_failed") and "kf.command_id" in told:
+        # WeCom took it and told later that it never arrived; of which part is not known here.
+        yield (
+            "add_failure",
+            {"command_id": str(told["kf.command_id"]), "outcome": str(outcome), "end_ns": span.end_ns},
+        )
     if span.name == "send" and "kf.command_id" in told:
         yield (
             "add_send",
@@ -36,6 +42,10 @@ def facts(span: Span) -> Iterator[Fact]:
                 "outcome": str(outcome),
                 "end_ns": span.end_ns,
             },
+        )
+        yield (
+            "end_failure",
+            {"command_id": str(told["kf.command_id"]), "outcome": str(outcome), "end_ns": span.end_ns},
         )
 
 

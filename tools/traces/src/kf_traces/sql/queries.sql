@@ -39,6 +39,16 @@ VALUES (:command_id, :part, :parts, :trace, :outcome, :end_ns)
 ON CONFLICT (command_id, part) DO UPDATE SET parts = excluded.parts, outcome = excluded.outcome, end_ns = excluded.end_ns
 WHERE excluded.end_ns > end_ns;
 
+-- name: add_failure
+-- Beside the parts, as number 0: it holds until a part is sent anew.
+INSERT INTO sends (command_id, part, parts, trace, outcome, end_ns)
+SELECT :command_id, 0, coalesce(max(parts), 1), :trace, :outcome, :end_ns FROM sends WHERE command_id = :command_id
+ON CONFLICT (command_id, part) DO UPDATE SET outcome = excluded.outcome, end_ns = excluded.end_ns
+WHERE excluded.end_ns > end_ns;
+
+-- name: end_failure
+DELETE FROM sends WHERE command_id = :command_id AND part = 0 AND end_ns < :end_ns AND :outcome = 'delivered';
+
 -- name: used_bytes
 SELECT (p.page_count - f.freelist_count) * s.page_size
 FROM pragma_page_count p, pragma_freelist_count f, pragma_page_size s;
