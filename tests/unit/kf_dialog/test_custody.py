@@ -89,6 +89,7 @@ def test_a_kind_of_change_that_nobody_knows_changes_nothing() -> None:
         ("send_reply", "sent", "", None, ""),
         ("send_reply", "failed", "", None, ""),
         ("end_session", "sent", "ended", Holder.BOT, ""),
+        ("end_session", "expired", "servicer", Holder.SERVICER, ""),
         ("find_holder", "sent", "assistant", Holder.BOT, ""),
         ("find_holder", "sent", "servicer", Holder.SERVICER, ""),
     ],

@@ -32,14 +32,13 @@ def of_item(event: MessageReceived, item: models.SyncItem) -> Custody | None:
 
 def of_delivery(change: DeliveryChanged) -> Custody | None:
     """What the sender found out: who took a handover, who holds the chat in which an answer was kept."""
-    told = change.status in (DeliveryStatus.SENT, DeliveryStatus.PARKED, DeliveryStatus.HELD)
     if change.kind == "hand_over" and _is_over(change.status) and change.holder not in _BY_HOLDER:
         return Custody(Holder.BOT, "nobody could take the chat")
     if change.kind == "find_holder" and change.holder in (SessionHolder.ASSISTANT, SessionHolder.ENDED):
         return Custody(Holder.BOT, "WeCom says that nobody has the chat")
-    if told and change.holder in _BY_HOLDER:
+    if change.holder in _BY_HOLDER:
         return Custody(_BY_HOLDER[change.holder], "the sender found it so", change.servicer_userid)
-    if told and change.holder is SessionHolder.ENDED:
+    if change.holder is SessionHolder.ENDED:
         return Custody(Holder.BOT, "the session has ended")
     return None
 

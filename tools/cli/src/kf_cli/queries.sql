@@ -37,6 +37,11 @@ FROM turn t WHERE t.external_userid = $1 ORDER BY t.finished_at;
 -- name: ratings
 SELECT open_kfid, rated_at AS at, score, label FROM rating WHERE external_userid = $1 ORDER BY rated_at;
 
+-- name: gaps
+SELECT gap FROM turn
+WHERE gap <> '' AND ($1 = '' OR open_kfid = $1) AND finished_at > now() - make_interval(secs => $2)
+ORDER BY finished_at DESC LIMIT $3;
+
 -- name: unanswered
 SELECT open_kfid, external_userid, waiting_since AS since, 'waiting' AS why, holder_reason AS reason
 FROM conversation WHERE waiting_since < now() - make_interval(secs => $1)
@@ -49,6 +54,13 @@ WHERE handover_result = 'nobody' AND finished_at > now() - interval '7 days' AND
 )
 UNION ALL
 SELECT open_kfid, external_userid, occurred_at, 'answer ' || status, reason
-FROM delivery
+FROM delivery AS d
 WHERE status IN ('failed', 'expired', 'held', 'parked', 'unknown') AND occurred_at > now() - interval '7 days'
+    AND kind NOT IN ('end_session', 'find_holder')
+    -- Whoever got something since then was not left alone.
+    AND NOT EXISTS (
+        SELECT FROM delivery AS later
+        WHERE (later.open_kfid, later.external_userid) = (d.open_kfid, d.external_userid)
+            AND later.status = 'sent' AND later.occurred_at > d.occurred_at
+    )
 ORDER BY since LIMIT $2;
