@@ -11,7 +11,7 @@ from kf_knowledge.content import InvalidDocumentError
 from kf_knowledge.passages import Format, Passage
 from kf_knowledge.reading import Reading, read_bytes
 
-MEMORY_BYTES = 768 * 1024 * 1024
+MEMORY_BYTES = 512 * 1024 * 1024
 CPU_SECONDS = 60
 _WALL_SECONDS = 120.0
 _RESULT_BYTES = 64 * 1024 * 1024
@@ -41,7 +41,7 @@ class Sandbox:
 
 async def _asked(kind: Format, content: bytes, cpu_seconds: int) -> dict[str, Any]:
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-I", "-m", "kf_knowledge.sandbox", str(int(kind)), str(cpu_seconds)),
+        *(sys.executable, "-IB", "-m", "kf_knowledge.sandbox", str(int(kind)), str(cpu_seconds)),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,

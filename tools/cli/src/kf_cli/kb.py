@@ -11,7 +11,7 @@ import typer
 from kf_contracts.knowledge.v1 import knowledge_pb2 as pb
 from rich.console import Console
 
-from kf_cli import kb_publishing
+from kf_cli import kb_gaps, kb_publishing
 from kf_cli.kb_import import Importer, report
 from kf_cli.kb_output import (
     Address,
@@ -25,12 +25,14 @@ from kf_cli.kb_output import (
     show_search,
     target,
 )
-from kf_cli.knowledge_base import KnowledgeBase, KnowledgeError, connect
+from kf_cli.knowledge_base import Document, KnowledgeBase, KnowledgeError, connect
 from kf_cli.logview import plain
 from kf_cli.sources import find_sources, sample_sources
+from kf_cli.web import fetch
 
 app = typer.Typer(no_args_is_help=True, help="Import, search, test and publish documents.")
 kb_publishing.register(app)
+app.command()(kb_gaps.gaps)
 
 Sources = Annotated[list[str], typer.Argument(help="Documents, named as `kf kb list` shows them.")]
 _MOMENT = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]
@@ -43,6 +45,7 @@ def import_(
         list[Path],
         typer.Argument(help="Files or folders: .md .txt .csv (FAQ) .html .pdf .docx .xlsx .pptx .zip"),
     ] = [],  # noqa: B006
+    url: Annotated[list[str], typer.Option("--url", help="A web page; may be given more than once.")] = [],  # noqa: B006
     draft: Annotated[
         bool, typer.Option("--draft", help="Only change the draft; `kf kb publish` publishes it.")
     ] = False,
@@ -69,13 +72,15 @@ def import_(
       kf kb import shop docs/shop
 
       kf kb import shop faq.xlsx manual.pdf --draft
+
+      kf kb import shop --url https://shop.example/help
     """
     labels = pb.Labels(language=language, tags=tag)
     for name, moment in (("valid_from", valid_from), ("valid_until", valid_until)):
         if moment:
             getattr(labels, name).FromDatetime(moment.astimezone(dt.UTC))
     importer = Importer(collection, labels, draft=draft or dry_run, force=force, dry_run=dry_run)
-    run(_import(importer, paths, address, as_json))
+    run(_import(importer, paths, url, address, as_json))
 
 
 @app.command("list")
@@ -187,8 +192,11 @@ def sample(address: Address = "") -> None:
     run(_sample(address))
 
 
-async def _import(importer: Importer, paths: Sequence[Path], address: str, as_json: bool) -> int:
-    sources = find_sources(paths)
+async def _import(
+    importer: Importer, paths: Sequence[Path], urls: Sequence[str], address: str, as_json: bool
+) -> int:
+    pages = await asyncio.gather(*map(fetch, urls))
+    sources: list[Document] = [*find_sources(paths), *pages]
     if not sources:
         raise KnowledgeError("Nothing to import: no documents there.")
     async with connect(target(address)) as knowledge:

@@ -9,9 +9,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from kf_cli.kb_output import as_plain, print_json, show_changes, show_evaluation
-from kf_cli.knowledge_base import KnowledgeBase, KnowledgeError
+from kf_cli.knowledge_base import Document, KnowledgeBase, KnowledgeError
 from kf_cli.logview import plain
-from kf_cli.sources import Source, SourceError
+from kf_cli.sources import SourceError
 
 # Reading one document and embedding another go side by side.
 _TOGETHER = 4
@@ -38,7 +38,7 @@ class Importer:
     force: bool = False
     dry_run: bool = False
 
-    async def run(self, knowledge: KnowledgeBase, sources: Sequence[Source]) -> Imported:
+    async def run(self, knowledge: KnowledgeBase, sources: Sequence[Document]) -> Imported:
         """Imports all, then publishes unless only the draft was to change."""
         result = Imported()
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
@@ -58,7 +58,7 @@ class Importer:
             result.publication = await knowledge.ask("PublishCollection", request, work=True)
         return result
 
-    async def _one(self, knowledge: KnowledgeBase, source: Source, result: Imported) -> None:
+    async def _one(self, knowledge: KnowledgeBase, source: Document, result: Imported) -> None:
         try:
             reply = await knowledge.ingest(
                 self.collection, source, draft=True, labels=self.labels, dry_run=self.dry_run

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Protocol
 
 import grpc
 import grpc.aio
@@ -11,12 +11,36 @@ from kf_contracts.knowledge.v1 import knowledge_pb2 as pb
 from kf_contracts.knowledge.v1 import knowledge_pb2_grpc as pb_grpc
 from kf_runtime.grpc import channel
 
-from kf_cli.sources import Source
-
 _WORK_SECONDS = 600.0
 _READ_SECONDS = 15.0
 _PAGE = 1_000
 _PIECE = 256 * 1024
+
+
+class Document(Protocol):
+    """One document to import; `name` is its key within the collection."""
+
+    @property
+    def name(self) -> str:
+        """A file name or an address."""
+        ...
+
+    @property
+    def ending(self) -> str:
+        """What it is, where the name does not tell: .pdf ..."""
+        ...
+
+    def read(self) -> bytes:
+        """The content; SourceError when it cannot be read."""
+        ...
+
+
+_FORMATS = {
+    ".html": pb.DOCUMENT_FORMAT_HTML,
+    ".pdf": pb.DOCUMENT_FORMAT_PDF,
+    ".txt": pb.DOCUMENT_FORMAT_TEXT,
+    ".md": pb.DOCUMENT_FORMAT_MARKDOWN,
+}
 
 
 class KnowledgeError(Exception):
@@ -39,7 +63,7 @@ class KnowledgeBase:
     async def ingest(
         self,
         collection: str,
-        source: Source,
+        source: Document,
         *,
         draft: bool = False,
         labels: pb.Labels | None = None,
@@ -48,7 +72,12 @@ class KnowledgeBase:
         """Store one file; unchanged content is not embedded again. It is published unless `draft`."""
         content = await asyncio.to_thread(source.read)
         head = pb.IngestDocumentRequest(
-            collection=collection, source=source.name, draft=draft, labels=labels, dry_run=dry_run
+            collection=collection,
+            source=source.name,
+            format=_FORMATS.get(source.ending, pb.DOCUMENT_FORMAT_UNSPECIFIED),
+            draft=draft,
+            labels=labels,
+            dry_run=dry_run,
         )
 
         async def parts() -> AsyncIterator[pb.UploadDocumentRequest]:

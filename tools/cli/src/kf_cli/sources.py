@@ -27,6 +27,11 @@ class Source:
     name: str
     member: str = ""
 
+    @property
+    def ending(self) -> str:
+        """Empty: the name tells what it is."""
+        return ""
+
     def read(self) -> bytes:
         """The content, at most a byte more than the service takes.
 
