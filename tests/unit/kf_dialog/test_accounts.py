@@ -1,5 +1,6 @@
 """What an accounts file may say, what it means, and what is said about a wrong one."""
 
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -38,6 +39,13 @@ def test_the_example_shows_every_field() -> None:
 
 def test_the_schema_for_editors_is_what_the_code_says() -> None:
     assert (ACCOUNTS / "accounts.schema.json").read_text(encoding="utf-8") == schema(), "run `make docs`"
+
+
+def test_the_example_of_the_page_is_good() -> None:
+    page = (ACCOUNTS.parents[1] / "docs" / "accounts.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    (account,) = parse(block, "accounts.md").accounts.values()
+    assert account.welcome.menu
 
 
 def test_the_files_that_are_deployed_are_good() -> None:
