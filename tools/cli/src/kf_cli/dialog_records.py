@@ -60,6 +60,11 @@ class DialogRecords:
         rows = [dict(row) for row in await self._pool.fetch(_QUERIES.unanswered, seconds, limit)]
         return [Unanswered(customer=hashed(row.pop("external_userid")), **row) for row in rows]
 
+    async def gaps(self, account: str, days: float, limit: int) -> list[str]:
+        """The newest questions that the knowledge base had no answer to; account: empty for all."""
+        rows = await self._pool.fetch(_QUERIES.gaps, account, days * _DAY, limit)
+        return [row["gap"] for row in rows]
+
     async def customers(self, who: str) -> list[str]:
         """The external_userids that `who`, an external_userid or a hash of the logs, can mean."""
         return [row["external_userid"] for row in await self._pool.fetch(_QUERIES.customers, who)]
