@@ -1,8 +1,8 @@
 """Whether each customer message left one whole trace: every expected parent → child edge, in one trace alone.
 
 A message is whole when one trace alone holds it, from the callback (or a poll) into the inbox, and a turn
-that answers it, below it or linked to it, leads on to a send_msg call. Attempts that a kill cut short may
-stand beside that.
+that answers it, below it or linked to it, leads through search and model to a send_msg call. Attempts that a
+kill cut short may stand beside that.
 """
 
 from collections import Counter, defaultdict
@@ -20,7 +20,6 @@ POLLED = tuple(
     edge for edge in journey.RECEIVED if edge[0].endswith(("pull page", "publish kf.inbound.{open_kfid}"))
 )
 """How a message comes in that the fallback poll found: its trace begins with the page."""
-TURNED = journey.ANSWERED[1:] + journey.THOUGHT
 _CALLBACK = "kf-gateway POST /wecom/callback"
 _TURN = "kf-dialog turn"
 _PAGE = 5_000
@@ -71,7 +70,7 @@ def fault(found: Found, msgid: str) -> str:
     answers = [turn for turn in found.turns.get(msgid, []) if _belongs(turn, accepted)]
     if not answers:
         return "has no turn"
-    lacking = [_lacking_below(found.traces[turn.trace_id], turn, TURNED) for turn in answers]
+    lacking = [_lacking_below(found.traces[turn.trace_id], turn) for turn in answers]
     whole = sum(not edges for edges in lacking)
     return "" if whole == 1 else f"has {whole} whole turns, one lacks {_first(min(lacking, key=len))}"
 
@@ -114,7 +113,7 @@ def _belongs(turn: Span, accepted: Sequence[Span]) -> bool:
     )
 
 
-def _lacking_below(spans: Sequence[Span], top: Span, wanted: Sequence[Edge]) -> list[Edge]:
+def _lacking_below(spans: Sequence[Span], top: Span) -> list[Edge]:
     children: dict[str, list[Span]] = defaultdict(list)
     for span in spans:
         children[span.parent_id].append(span)
@@ -124,7 +123,15 @@ def _lacking_below(spans: Sequence[Span], top: Span, wanted: Sequence[Edge]) -> 
         below.append(span)
         waiting += children[span.span_id]
     present = edges(below)
-    return [edge for edge in wanted if edge not in present]
+    return [edge for edge in (*journey.ANSWERED[1:], *_thought(top, below)) if edge not in present]
+
+
+def _thought(turn: Span, below: Sequence[Span]) -> list[Edge]:
+    """The edges of search and model; a search that failed, its service being dead, has no other side."""
+    found, other_side, chat = journey.THOUGHT
+    answered = any(span.label == found[1] and not span.failed for span in below)
+    asked = turn.attributes.get("kf.outcome") == "answered"
+    return [found, *([other_side] if answered else []), *([chat] if asked else [])]
 
 
 def _first(lacking: Sequence[Edge]) -> str:

@@ -143,8 +143,7 @@ def _number(request: Request, name: str, default: int, most: int) -> int:
 
 
 def _joined(rows: Sequence[sqlite3.Row]) -> str:
-    # A trace that has just arrived may have no row yet.
-    return f"[{','.join([row['row'] for row in rows if row['row']])}]"
+    return f"[{','.join([row['row'] for row in rows])}]"
 
 
 def _explained(rows: Sequence[sqlite3.Row]) -> dict[str, Any]:

@@ -99,7 +99,10 @@ DELETE FROM stale WHERE trace IN (SELECT value FROM json_each(:traces));
 SELECT EXISTS (SELECT 1 FROM stale);
 
 -- name: list_traces
-SELECT t.trace_id, t.start_ns, t.row, t.errcodes FROM traces t
+-- A trace so new that it has no row yet gets one here.
+SELECT t.trace_id, t.start_ns, t.errcodes,
+  CASE WHEN t.row <> '' THEN t.row ELSE (SELECT f.row FROM fresh_rows f WHERE f.id = t.id) END AS row
+FROM traces t
 WHERE t.start_ns < :before
   AND t.end_ns - t.start_ns >= :min_ns
   AND (:status IS NULL OR (:status = 'error') = (t.error_count > 0))
@@ -143,7 +146,10 @@ WHERE t.trace_id = ?
 ORDER BY s.start_ns, s.id;
 
 -- name: related_traces
-SELECT t.trace_id, t.start_ns, t.row, t.errcodes FROM traces t
+-- A trace so new that it has no row yet gets one here.
+SELECT t.trace_id, t.start_ns, t.errcodes,
+  CASE WHEN t.row <> '' THEN t.row ELSE (SELECT f.row FROM fresh_rows f WHERE f.id = t.id) END AS row
+FROM traces t
 WHERE t.trace_id <> :trace_id AND (
   t.id IN (SELECT trace FROM links WHERE linked_trace_id = :trace_id)
   OR t.trace_id IN (SELECT l.linked_trace_id FROM links l JOIN traces o ON o.id = l.trace WHERE o.trace_id = :trace_id))
