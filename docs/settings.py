@@ -30,6 +30,10 @@ the working directory; the environment wins, an empty value counts as missing. A
 names every fault at once and leaves with status 2. The standard `OTEL_*` variables apply too: without
 `OTEL_EXPORTER_OTLP_ENDPOINT` nothing is exported.
 
+`kf doctor` reads the same, and these: `KF_CALLBACK_URL` (the callback's public address, tried from outside),
+`KF_NATS_MONITOR_URL` (http://host:8222, to see whether writes are synced), `KF_GATEWAY_ADDRESS`, `KF_DIALOG_ADDRESS`,
+`KF_SENDER_ADDRESS`, `KF_KNOWLEDGE_ADDRESS` (host:port of services that run elsewhere).
+
 | Name | Used by | Default | What it is |
 |---|---|---|---|
 """

@@ -150,7 +150,8 @@ def test_nothing_is_allowed_by_default(overlay: str) -> None:
         for peer in rule.get("to", [])
         if "ipBlock" in peer
     }
-    assert internet == {"gateway", "dialog", "sender"}
+    # The doctor asks what these three ask; it runs only when somebody starts it.
+    assert internet - {"doctor"} == {"gateway", "dialog", "sender"}
 
 
 def test_every_image_has_a_tag_that_does_not_move(overlay: str) -> None:

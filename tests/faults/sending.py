@@ -13,7 +13,7 @@ from kf_runtime import nats as kf_nats
 from tests.faults.servers import jetstream
 from tests.faults.world import Settings, World, injects
 
-WAIT_SECONDS = 60
+WAIT_SECONDS = 120
 
 
 async def until(world: World, query: str, *values: Any) -> None:
@@ -41,8 +41,20 @@ def reply_to(chat: Chat, name: str) -> SendReply:
     )
 
 
+# Dialog has answered everything, and the sender has brought each answer to where it rests.
+SETTLED = """
+SELECT NOT EXISTS (SELECT FROM dialog.inbox WHERE external_userid = $1 AND status = 'new')
+    AND NOT EXISTS (
+        SELECT FROM dialog.outbox o WHERE o.external_userid = $1 AND NOT EXISTS (
+            SELECT FROM sender.command c WHERE c.command_id = o.command_id
+                AND (c.status NOT IN ('queued', 'sending', 'unknown')
+                    OR c.stored_at < now() - interval '1 minute')))
+"""
+
+
 async def forget(world: World, chat: Chat) -> None:
     """Take a customer out of every table, dead letters included, so that the next fault finds all well."""
+    await until(world, SETTLED, chat.external_userid)
     who = (chat.open_kfid, chat.external_userid)
     for table in ("sender.command", "sender.customer_queue", "dialog.inbox", "dialog.conversation"):
         await world.sql(f"DELETE FROM {table} WHERE open_kfid = $1 AND external_userid = $2", *who)
@@ -78,9 +90,11 @@ async def reception_human(world: World) -> AsyncIterator[Settings]:
     await until(
         world, "SELECT count(*) > 0 FROM dialog.conversation WHERE external_userid = $1", chat.external_userid
     )
-    yield {}
-    await world.control("PATCH", path, {"reception": "assistant"})
-    await forget(world, chat)
+    try:
+        yield {}
+    finally:
+        await world.control("PATCH", path, {"reception": "assistant"})
+        await forget(world, chat)
 
 
 @injects("session-with-a-human")
@@ -91,9 +105,11 @@ async def session_with_a_human(world: World) -> AsyncIterator[Settings]:
     await world.run.simulator.write(chat, "在吗？")
     await publish(world, reply_to(chat, "to-a-human"))
     await until(world, "SELECT count(*) > 0 FROM sender.command WHERE errcode = 95018")
-    yield {}
-    await world.control("PATCH", path, {"reception": "assistant"})
-    await forget(world, chat)
+    try:
+        yield {}
+    finally:
+        await world.control("PATCH", path, {"reception": "assistant"})
+        await forget(world, chat)
 
 
 def refused_send(name: str, errcode: int, settled: str) -> None:
@@ -105,8 +121,10 @@ def refused_send(name: str, errcode: int, settled: str) -> None:
             fault = {"kind": "errcode", "api": "send_msg", "errcode": errcode, "times": None}
             await world.control("POST", "/control/faults", fault)
             await publish(world, reply_to(chat, name))
-            await until(world, settled)
-            await world.control("DELETE", "/control/faults")
+            try:
+                await until(world, settled)
+            finally:
+                await world.control("DELETE", "/control/faults")
             yield {}
 
 
@@ -122,9 +140,11 @@ async def state_change_refused(world: World) -> AsyncIterator[Settings]:
         await world.control("POST", "/control/faults", fault)
         ids = {"open_kfid": chat.open_kfid, "external_userid": chat.external_userid}
         await publish(world, EndSession(command_id="end-refused", **ids))
-        await until(world, "SELECT count(*) > 0 FROM sender.command WHERE errcode = 95016")
-        yield {}
-        await world.control("DELETE", "/control/faults")
+        try:
+            await until(world, "SELECT count(*) > 0 FROM sender.command WHERE errcode = 95016")
+            yield {}
+        finally:
+            await world.control("DELETE", "/control/faults")
 
 
 @injects("turn-stuck")
