@@ -29,7 +29,7 @@ from kf_sender.verdict import Action, Verdict
 
 _RECORD_AGAIN_SECONDS = 0.5
 _NEW, _ASSISTANT = 0, 1
-_CALM = frozenset({Action.DELIVERED, Action.HOLD, Action.PARK})
+_CALM = frozenset({Action.DELIVERED, Action.HOLD, Action.PARK, Action.DROP})
 
 log = structlog.get_logger()
 tracer = trace.get_tracer("kf_sender")

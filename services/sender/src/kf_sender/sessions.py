@@ -177,7 +177,7 @@ def _done(reason: str, *, look_first: bool, state: ServiceState | None = None) -
 
 def _not_over_a_human(state: ServiceState) -> Verdict:
     reason = f"a human or the pool has the session (state {state.service_state}): not ended over them"
-    return _held(replace(judge.NOT_TRIED, action=Action.FAIL, reason=reason, look_first=True), state)
+    return _held(replace(judge.NOT_TRIED, action=Action.DROP, reason=reason, look_first=True), state)
 
 
 def _held(verdict: Verdict, state: ServiceState) -> Verdict:

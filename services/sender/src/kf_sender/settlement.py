@@ -19,6 +19,7 @@ _STATUS_OF = {
     Action.HOLD: DeliveryStatus.HELD,
     Action.PARK: DeliveryStatus.PARKED,
     Action.FAIL: DeliveryStatus.FAILED,
+    Action.DROP: DeliveryStatus.EXPIRED,
 }
 
 
@@ -100,7 +101,7 @@ def _part_status(claimed: Claimed, verdict: Verdict) -> str:
     match verdict.action:
         case Action.DELIVERED:
             return "sent"
-        case Action.FAIL:
+        case Action.FAIL | Action.DROP:
             return "failed"
         case Action.UNKNOWN:
             return "unknown"

@@ -44,6 +44,8 @@ class Action(StrEnum):
     """The account's configuration is refused: pause the account, keep everything."""
     FAIL = "fail"
     """It can never be sent: dead letter."""
+    DROP = "drop"
+    """A rule of ours forbids it by now: ended with a reason, and nobody's fault."""
 
 
 ACTION_OF: Mapping[ErrorClass, Action] = MappingProxyType(
