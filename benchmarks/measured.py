@@ -31,7 +31,9 @@ class Figure:
         return cls(value, value, value)
 
     def told(self, digits: int = 0) -> str:
-        """`median (lower quartile to upper quartile)`."""
+        """`median (lower quartile to upper quartile)`, or the one value there is."""
+        if self.low == self.median == self.high:
+            return f"{self.median:,.{digits}f}"
         return f"{self.median:,.{digits}f} ({self.low:,.{digits}f} to {self.high:,.{digits}f})"
 
 

@@ -56,10 +56,7 @@ def section(title: str, result: Result) -> str:
 
 def _line(row: Row) -> str:
     aim = row.aim if row.met is None else f"{row.aim}: {'met' if row.met else '**missed**'}"
-    figure = row.figure
-    same = figure.low == figure.median == figure.high
-    told = f"{figure.median:,.{row.digits}f}" if same else figure.told(row.digits)
-    return f"| {row.what} | {told} | {row.unit} | {aim} |"
+    return f"| {row.what} | {row.figure.told(row.digits)} | {row.unit} | {aim} |"
 
 
 def main() -> None:

@@ -104,7 +104,7 @@ def simulated_limit(rate: float, minutes: float) -> tuple[float, float]:
         granted.append(max(slot, granted[-1]) if granted else slot)
     inside = [one for one in granted if one < minutes * 60]
     windows = (
-        sum(one - 60 < other <= one for other in granted[max(0, n - 40) : n + 1])
+        sum(one - 60 + 1e-6 < other <= one for other in granted[max(0, n - 40) : n + 1])
         for n, one in enumerate(granted)
     )
     return len(inside) / (minutes * LIMIT_PER_MINUTE), max(windows)
@@ -129,7 +129,7 @@ def measure(minutes: float) -> Result:
     workers, load = 40, 40 * 0.85 / MODEL_SECONDS
     said, seen = (
         pool_wait(load, MODEL_SECONDS, workers),
-        simulated_wait(load, MODEL_SECONDS, workers, minutes, fixed=False),
+        simulated_wait(load, MODEL_SECONDS, workers, 8 * minutes, fixed=False),
     )
     rows += _checked(f"wait for one of {workers} turns, 85 % busy", said, seen)
     use, worst = simulated_limit(2 * LIMIT_PER_MINUTE / 60, minutes)

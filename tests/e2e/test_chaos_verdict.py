@@ -33,6 +33,10 @@ def part(turn_id: str, msgid: str, seq: int, text: str) -> dict[str, Any]:
     return ids | {"part_no": 0, "status": "sent", "seq": seq, "text": text}
 
 
+def broken(rule: str, msgid: str) -> dict[str, Any]:
+    return {"broken": {rule: 1}, "examples": [{"rule": rule, "msgid": msgid}]}
+
+
 GOOD = Records(
     messages={"m1": message("t1"), "m2": message("t2")},
     turns={"t1": turn(1, "m1"), "t2": turn(2, "m2")},
@@ -61,7 +65,8 @@ def test_a_good_run_has_no_findings() -> None:
         ("duplicated", replace(GOOD, turns=GOOD.turns | {"t2": turn(2, "m1", "m2")})),
         ("reordered", replace(GOOD, transcripts={WHO: SHOWN[::-1]})),
         ("limit broken", replace(GOOD, judge={"broken": {"over_rate": 1}, "examples": []})),
-        ("rule broken", replace(GOOD, judge={"broken": {"parallel_sends": 1}, "examples": []})),
+        ("rule broken", replace(GOOD, judge=broken("parallel_sends", "a1"))),
+        ("rule broken", replace(GOOD, judge=broken("duplicate_answer", "a2"))),
         ("untraced", replace(GOOD, delivered={"m1": ["delivered"]})),
         ("untraced", replace(GOOD, delivered=GOOD.delivered | {"m2": ["sending"]})),
         ("left open", replace(GOOD, open=["command held: wk1/wm1 c1"])),
@@ -74,7 +79,8 @@ def test_damage_is_found(kind: str, records: Records) -> None:
 def test_an_apology_is_counted_and_not_called_lost() -> None:
     turns = GOOD.turns | {"t2": GOOD.turns["t2"] | {"outcome": "apologised"}}
     parts = [GOOD.parts[0], part("t2", "a2", 2, "抱歉，稍后再试")]
-    verdict = judge(replace(GOOD, turns=turns, parts=parts), CROWD)
+    same_words = broken("duplicate_answer", "a2")
+    verdict = judge(replace(GOOD, turns=turns, parts=parts, judge=same_words), CROWD)
     assert verdict.clean
     assert verdict.substitutes == {"apologised": 1}
 

@@ -4,6 +4,7 @@ import asyncio
 import csv
 import random
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib import resources
 from itertools import cycle, islice
@@ -15,6 +16,8 @@ from tests.e2e.stack import Running
 
 _NEEDS_CONTEXT = ("那", "它", "这", "呢", "再", "还", "上面", "前面", "刚")
 _ANSWER_SECONDS = 60.0
+_PATIENCE_SECONDS = 120.0
+_BURST = (1, 3)
 _SPARE = 8
 _LONGEST_ANSWER = 120
 
@@ -65,16 +68,22 @@ async def gather_crowd(run: Running, profile: Profile, answers: dict[str, str], 
 async def write_all(
     run: Running, crowd: Sequence[Customer], answers: dict[str, str], profile: Profile, seed: int
 ) -> None:
-    """Everybody writes everything within the profile's time; some messages come close to each other."""
+    """Everybody writes everything, in bursts; like people they wait for an answer before they go on."""
 
     async def one(number: int, customer: Customer) -> None:
         dice = random.Random(f"{seed}/{number}/pace")
-        times = sorted(dice.uniform(0, profile.seconds) for _ in customer.questions)
-        began = asyncio.get_running_loop().time()
-        for at, question in zip(times, customer.questions, strict=True):
-            await asyncio.sleep(max(0.0, began + at - asyncio.get_running_loop().time()))
-            msgid = await run.simulator.write(customer.chat, question)
-            customer.asked.append((msgid, answers[question]))
+        left = list(customer.questions)
+        pause = profile.seconds / len(left) * sum(_BURST) / 2
+        while left:
+            await asyncio.sleep(dice.uniform(0, 2 * pause))
+            for _ in range(min(len(left), dice.randint(*_BURST))):
+                question = left.pop(0)
+                msgid = await run.simulator.write(customer.chat, question)
+                customer.asked.append((msgid, answers[question]))
+                await asyncio.sleep(dice.uniform(0, 1.5))
+            # Whoever is not answered for so long asks the next thing all the same.
+            with suppress(AssertionError):
+                await run.reply_to(customer.chat, _PATIENCE_SECONDS)
 
     async with asyncio.TaskGroup() as group:
         for number, customer in enumerate(crowd):

@@ -14,8 +14,6 @@ from kf_cli.stack import PartFailedError
 from tests.e2e.chaos.plan import API_FAULTS, Blow, Kind, Profile
 from tests.e2e.stack import Running
 
-_JUMP_SECONDS = 600
-
 
 class Misfortune:
     """The blows of one run; `dealt` counts them, `died` what ended without a blow."""
@@ -87,10 +85,8 @@ class Misfortune:
                 await self._freeze(blow.victim, blow.seconds)
             case Kind.CUT:
                 await self._cut_connections()
-            case Kind.JUMP:
-                await self._run.simulator.control(
-                    "POST", "/control/clock/advance", {"seconds": _JUMP_SECONDS}
-                )
+            case Kind.VOID:
+                await self._run.simulator.control("POST", "/control/access_tokens/void", {})
 
     async def _start(self, name: str) -> None:
         """Start a process until it stays; one that dies at its start is noted."""

@@ -33,8 +33,8 @@ class Profile:
     freezes: int
     cuts: int
     """Times that every connection to PostgreSQL is dropped."""
-    jumps: int
-    """Times that WeCom's clock jumps ten minutes ahead."""
+    voids: int
+    """Times that every access token ends early."""
     doubled_share: float = 0.05
     """Of callbacks."""
     fault_share: float = 0.02
@@ -46,11 +46,11 @@ class Profile:
 
 
 SMALL = Profile(
-    customers=12, messages=5, seconds=25, kills=10, freezes=1, cuts=1, jumps=1, settle_seconds=150
+    customers=12, messages=5, seconds=25, kills=10, freezes=1, cuts=1, voids=1, settle_seconds=150
 )
-SHORT = Profile(customers=200, messages=25, seconds=330, kills=30, freezes=10, cuts=3, jumps=2)
+SHORT = Profile(customers=200, messages=25, seconds=330, kills=30, freezes=10, cuts=3, voids=2)
 LONG = Profile(
-    customers=1000, messages=100, seconds=6600, kills=500, freezes=100, cuts=30, jumps=10, replicas=3
+    customers=1000, messages=100, seconds=6600, kills=500, freezes=100, cuts=30, voids=10, replicas=3
 )
 PROFILES = {"small": SMALL, "short": SHORT, "long": LONG}
 
@@ -61,7 +61,7 @@ class Kind(StrEnum):
     KILL = "kill"
     FREEZE = "freeze"
     CUT = "cut"
-    JUMP = "jump"
+    VOID = "void"
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ def blows(profile: Profile, seed: int) -> list[Blow]:
         ((Kind.KILL, name) for name in islice(cycle(everyone), profile.kills)),
         ((Kind.FREEZE, name) for name in islice(cycle(reversed(everyone)), profile.freezes)),
         ((Kind.CUT, "postgres") for _ in range(profile.cuts)),
-        ((Kind.JUMP, "simulator") for _ in range(profile.jumps)),
+        ((Kind.VOID, "simulator") for _ in range(profile.voids)),
     )
     made = []
     for kind, victim in kinds:

@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from kf_cli.simulator import Line
 
@@ -12,6 +13,7 @@ from tests.e2e.chaos.records import Records
 # A frozen gateway answers late whatever it does; the notice comes again, or the poll finds the message.
 _EXPECTED_BREACHES = {"late_callback"}
 _LIMITS = {"over_rate", "over_quota", "out_of_window", "gettoken_too_often", "tokenless_sync"}
+_SAME_WORDS = "duplicate_answer"
 _WITH_PEOPLE = ("with_pool", "with_servicer")
 
 
@@ -77,13 +79,21 @@ def _sent_by_turn(records: Records) -> dict[str, list[str]]:
 
 
 def _rules(records: Records, verdict: Verdict) -> None:
+    """The judge's rules; the same words twice are no double where both turns had no answer to give."""
+    turn_of = {part["msgid"]: records.turns.get(part["turn_id"]) for part in records.parts}
     for rule, count in records.judge["broken"].items():
-        examples = [e for e in records.judge["examples"] if e["rule"] == rule][:5]
-        text = f"{rule} {count} times: {examples}"
+        examples = [e for e in records.judge["examples"] if e["rule"] == rule]
+        if rule == _SAME_WORDS:
+            examples = [e for e in examples if not _gave_up(turn_of.get(e["msgid"]))]
+        text = f"{rule} {count} times: {examples[:5]}"
         if rule in _LIMITS:
             verdict.broken_limit.append(text)
-        elif rule not in _EXPECTED_BREACHES:
+        elif rule not in _EXPECTED_BREACHES and examples:
             verdict.broken_rule.append(text)
+
+
+def _gave_up(turn: Any) -> bool:
+    return turn is not None and turn["outcome"] != "answered"
 
 
 def _messages(records: Records, customer: Customer, sent: dict[str, list[str]], verdict: Verdict) -> None:
