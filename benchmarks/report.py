@@ -1,9 +1,9 @@
 """`make bench`: runs the benchmarks one after the other and writes what they found into docs/performance.md.
 
-    python -m benchmarks.report [NAME ...]
+    python -m benchmarks.report [NAME ... | --write]
 
 With names, only those are run and the results of the others are taken from the last run
-(benchmarks/results/*.json). What is written by hand in docs/performance.md stays.
+(benchmarks/results/*.json); with --write none. What is written by hand in docs/performance.md stays.
 """
 
 from __future__ import annotations
@@ -61,7 +61,8 @@ def _line(row: Row) -> str:
 
 def main() -> None:
     """Measure what was asked for and write the page."""
-    wanted = sys.argv[1:] or list(NAMES)
+    asked = sys.argv[1:] or list(NAMES)
+    wanted = [] if asked == ["--write"] else asked
     for name in wanted:
         print(f"== {name}", flush=True)
         measured(name)
