@@ -26,7 +26,8 @@ async def test_no_window_holds_more_calls_than_allowed_with_three_replicas(
     await hall.publish(*(command(f"c{n}", f"wm{n % 25}") for n in range(75)))
     await desk.until(shown=75)
     times = [at for _, at in desk.calls]
-    assert len(times) == 75
+    # On a busy machine a lease may end an attempt, which is then repeated.
+    assert (len(desk.shown), len(times) >= 75) == (75, True)
     assert all(times[n + 20] - times[n] >= 2.0 for n in range(len(times) - 20))
 
 
