@@ -71,4 +71,13 @@ async def embeddings_unreachable(world: World) -> AsyncIterator[Settings]:
 
 @injects("collection-empty")
 async def collection_empty(world: World) -> AsyncIterator[Settings]:
-    yield {"KF_DIALOG_COLLECTIONS": f"{world.account()}=nothing,*=saas"}
+    file = world.folder / "accounts.yaml"
+    file.write_text(f"accounts:\n  {world.account()}:\n    collection: nothing\n", encoding="utf-8")
+    yield {"KF_DIALOG_ACCOUNTS_FILE": str(file)}
+
+
+@injects("accounts-file-broken")
+async def accounts_file_broken(world: World) -> AsyncIterator[Settings]:
+    file = world.folder / "broken.yaml"
+    file.write_text("accounts: [unclosed\n", encoding="utf-8")
+    yield {"KF_DIALOG_ACCOUNTS_FILE": str(file)}

@@ -1,6 +1,7 @@
 """All checks, in the order in which they are shown; each one stands behind what it needs."""
 
 from kf_cli.doctor import (
+    accounts,
     callback,
     configuration,
     knowledge,
@@ -17,6 +18,7 @@ from kf_cli.doctor.examination import Check
 
 ALL: tuple[Check, ...] = (
     *configuration.CHECKS,
+    *accounts.CHECKS,
     *machine.CHECKS,
     *nats.CHECKS,
     *postgres.CHECKS,

@@ -11,13 +11,14 @@ from kf_cli.doctor import story
 from kf_cli.doctor.checks import ALL, with_needs
 from kf_cli.doctor.examination import Check, Report, examine
 from kf_cli.doctor.finding import Level
-from kf_cli.doctor.mending import mend
+from kf_cli.doctor.mending import DONE, mend
 from kf_cli.doctor.system import open_system
 from kf_cli.doctor.target import Target, find_target
 from kf_cli.doctor.view import LiveReport, list_of, show
 
 STATUS = {Level.OK: 0, Level.SKIPPED: 0, Level.WARNING: 3, Level.FAULT: 2}
 """The exit status by severity."""
+_FIX_ROUNDS = 3
 
 app = typer.Typer(
     invoke_without_command=True,
@@ -85,17 +86,22 @@ def _chosen(only: str) -> tuple[Check, ...]:
 
 async def _examine(checks: tuple[Check, ...], console: Console, *, fix: bool) -> Report:
     target = await find_target()
-    report = await _once(target, checks, console, fix=fix)
-    if fix and report.problems:
-        # Once more: the report tells what is left.
-        report = await _once(target, checks, console, fix=False)
+    report, mended = await _once(target, checks, console, fix=fix)
+    for _ in range(_FIX_ROUNDS):
+        if not mended:
+            break
+        # What was mended lets more be seen: schemas can be judged only once the extension is there.
+        report, mended = await _once(target, checks, console, fix=fix)
     return report
 
 
-async def _once(target: Target, checks: tuple[Check, ...], console: Console, *, fix: bool) -> Report:
+async def _once(
+    target: Target, checks: tuple[Check, ...], console: Console, *, fix: bool
+) -> tuple[Report, list[str]]:
     async with open_system(target) as system:
         with LiveReport(console, checks) as live:
             report = await examine(system, checks, live.add)
-        for line in await mend(system, report.problems) if fix else ():
-            console.print(f"[bold]{line}[/]", soft_wrap=True)
-    return report
+        lines = await mend(system, report.problems) if fix else []
+    for line in lines:
+        console.print(f"[bold]{line}[/]", soft_wrap=True)
+    return report, [line for line in lines if line.startswith(DONE)]

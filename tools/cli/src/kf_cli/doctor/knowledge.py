@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from kf_cli.doctor.accounts import collection_of
 from kf_cli.doctor.catalogue import found
 from kf_cli.doctor.examination import Check
 from kf_cli.doctor.finding import Finding, fine
@@ -84,13 +85,7 @@ async def knowledge_base(system: System) -> list[Finding]:
 
 def _wanted(system: System) -> set[str]:
     """The collections that the granted accounts answer from."""
-    if system.get("KF_DIALOG_ACCOUNTS_FILE"):
-        # It may name a collection for each account: the doctor sees only what is imported.
-        return set()
-    pairs = (part.split("=") for part in system.get("KF_DIALOG_COLLECTIONS").split(",") if "=" in part)
-    named = {pair[0].strip(): pair[1].strip() for pair in pairs}
-    others = named.get("*", "default")
-    return {named.get(account.open_kfid, others) for account in granted(system)}
+    return {collection_of(system, account.open_kfid) for account in granted(system)}
 
 
 async def _failing(system: System) -> list[Finding]:
@@ -129,7 +124,7 @@ CHECKS = (
         "知识库",
         "knowledge base",
         knowledge_base,
-        needs=("migrations", "accounts"),
+        needs=("migrations", "permission"),
         settings=("KF_DIALOG_COLLECTIONS",),
     ),
     Check("turns", "待回答", "waiting for an answer", turns, needs=("migrations",)),

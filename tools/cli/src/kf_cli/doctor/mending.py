@@ -13,6 +13,9 @@ from kf_cli.doctor.finding import Finding
 from kf_cli.doctor.postgres import known_migrations
 from kf_cli.doctor.system import System
 
+DONE = "✓"
+"""How the line of something that was mended begins."""
+
 
 async def mend(system: System, findings: Sequence[Finding]) -> list[str]:
     """Mend what is safe to mend among the findings; a line for each thing done or refused."""
@@ -29,7 +32,7 @@ async def mend(system: System, findings: Sequence[Finding]) -> list[str]:
             )
             lines.append(f"✗ {what}: {reason}")
         else:
-            lines.append(f"✓ {what}")
+            lines.append(f"{DONE} {what}")
     return lines
 
 

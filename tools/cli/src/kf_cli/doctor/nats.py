@@ -27,6 +27,7 @@ CONSUMERS = {
     (contract.KF_INBOUND, "dialog"): "dialog",
     (contract.KF_INBOUND, "sender"): "sender",
     (contract.KF_OUTBOUND, "sender"): "sender",
+    (contract.KF_DELIVERY, "dialog"): "dialog",
     (contract.KF_OUTBOUND, "sender-urgent"): "sender",
 }
 """Who reads what; a test compares this with the services."""
