@@ -8,7 +8,6 @@ once. A start counts from the command to the answer of a customer's first questi
 
 from __future__ import annotations
 
-import signal
 import tempfile
 import time
 from pathlib import Path
@@ -26,10 +25,11 @@ _ANSWER_SECONDS = 120.0
 
 
 def first_answer(running: KfRun) -> None:
-    """Ask as a customer as soon as the simulator answers, until the answer is there."""
+    """Ask as a customer once it says that it is ready, until the answer is there."""
+    running.wait_output("Kefu is ready")
     deadline = time.monotonic() + _ANSWER_SECONDS
     with httpx.Client(base_url=running.simulator, timeout=5, trust_env=False) as http:
-        account = _until(http, "/control/accounts", deadline)[0]["open_kfid"]
+        account = http.get("/control/accounts").raise_for_status().json()[0]["open_kfid"]
         made = http.post("/control/customers", json={"nickname": "第一位"}).json()
         path = f"/control/chats/{account}/{made['external_userid']}"
         http.post(f"{path}/messages", json={"text": QUESTION}).raise_for_status()
@@ -39,15 +39,6 @@ def first_answer(running: KfRun) -> None:
                 return
             time.sleep(0.05)
     raise AssertionError("no answer")
-
-
-def _until(http: httpx.Client, path: str, deadline: float) -> list[dict[str, str]]:
-    while time.monotonic() < deadline:
-        try:
-            return http.get(path).raise_for_status().json()  # type: ignore[no-any-return]
-        except httpx.HTTPError:
-            time.sleep(0.05)
-    raise AssertionError(f"{path} did not answer")
 
 
 def started(running: KfRun) -> float:
@@ -91,12 +82,14 @@ def measure(seconds: float, starts: int) -> Result:
     with tempfile.TemporaryDirectory() as folder:
         running = KfRun(Path(folder), Ports.free())
         took = []
-        for number in range(starts + 1):
-            took.append(started(running))
-            if number < starts:
-                running.leave(signal.SIGINT)
-        rows = resting(running, seconds)
-        running.leave(signal.SIGINT)
+        try:
+            for number in range(starts + 1):
+                took.append(started(running))
+                if number < starts:
+                    running.leave()
+            rows = resting(running, seconds)
+        finally:
+            running.leave()
     again = Figure.of(took[1:])
     first = Figure.one(took[0])
     return Result(
