@@ -18,10 +18,8 @@ class FakeKnowledge(knowledge_pb2_grpc.KnowledgeServiceServicer):  # type: ignor
         """(collection, query) of each search."""
         self.fail_with: list[grpc.StatusCode] = []
         """One status per call to come, then searches succeed again."""
-        self.usual: knowledge_pb2.Passage | None = knowledge_pb2.Passage(
-            passage_id="usual", title="说明", text="一段说明。"
-        )
-        """What answers every query in which no key occurs; None: nothing does."""
+        self.has_all = True
+        """Whether a query in which no key occurs finds a passage that repeats it: an echo has a source."""
         self.nearest: list[knowledge_pb2.Passage] = []
         """What is returned then, as not answerable."""
         self.delay = 0.0
@@ -41,8 +39,9 @@ class FakeKnowledge(knowledge_pb2_grpc.KnowledgeServiceServicer):  # type: ignor
             await context.abort(self.fail_with.pop(0), "as told")
         keys = sorted((key for key in self.entries if key in request.query), key=len, reverse=True)
         found = [self.entries[key] for key in keys]
-        if not found and self.usual and not self.nearest:
-            found = [self.usual]
+        if not found and self.has_all and not self.nearest:
+            text = f"一段说明。{request.query}"
+            found = [knowledge_pb2.Passage(passage_id="usual", title="说明", text=text)]
         # As the real one: something always comes nearest, but is not always an answer.
         return knowledge_pb2.SearchResponse(passages=found or self.nearest, answerable=bool(found))
 

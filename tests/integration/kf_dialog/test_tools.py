@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from kf_contracts.commands import HandOver, SendContent
 from kf_dialog.accounts import HttpTool
-from kf_dialog.company import CompanyTools, ToolError
+from kf_dialog.company import CompanyTools
+from kf_dialog.toolbox import ToolError
 
 from tests.fakes.chat_model import calling, completion, failure
 from tests.fakes.company import FakeCompany

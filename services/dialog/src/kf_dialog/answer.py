@@ -11,10 +11,9 @@ import structlog
 from openai.types.chat import ChatCompletionMessageParam
 
 from kf_dialog import memory, wording
-from kf_dialog.accounts import Account
 from kf_dialog.accounts_file import Accounts
 from kf_dialog.case import Case, language_of
-from kf_dialog.company import CompanyTools, ToolError
+from kf_dialog.company import CompanyTools
 from kf_dialog.consent import Actions, Pending, ask_for_consent, decision, pending_of
 from kf_dialog.conversation import Answer, Exchange, HandoverReason, Memory, Outcome, Work
 from kf_dialog.endpoints import Endpoints
@@ -28,7 +27,7 @@ from kf_dialog.reading import question_text, readable, unread
 from kf_dialog.research import Research
 from kf_dialog.retry import time_to_answer
 from kf_dialog.thinking import Mind, Thought, with_result
-from kf_dialog.toolbox import Function, company_function, own_functions, result_text
+from kf_dialog.toolbox import ToolError, own_functions, result_text
 from kf_dialog.verdict import Verdict, declined, is_gap, passage_ids, wants_another_try, weigh, with_sources
 from kf_dialog.wishes import says_goodbye, wish_for_human
 
@@ -55,7 +54,7 @@ class Answerer:
         """patience: seconds that one answer may take in all."""
         self._accounts, self._endpoints, self._patience = accounts, endpoints, patience
         self._research, self._mind = Research(knowledge, endpoints), Mind(endpoints, knowledge, company)
-        self._actions, self._media = Actions(company), media
+        self._company, self._media, self._actions = company, media, Actions(company)
 
     async def answer(self, open_kfid: str, work: Work) -> Answer:
         """A decision that is never empty, whatever the model and the knowledge service do; safe to cancel."""
@@ -130,7 +129,9 @@ class Answerer:
     async def _asked(self, case: Case, found: Found, messages: Messages, thought: Thought) -> Answer:
         started = monotonic()
         try:
-            await self._mind.think(case, messages, functions_of(case.account), thought)
+            functions = own_functions(hands_over=case.account.handover.enabled)
+            functions += await self._company.functions(case.account)
+            await self._mind.think(case, messages, functions, thought)
             answer = await self._judged(case, found, messages, thought)
         except ModelError as error:
             log.warning("turn.fallback", fault=error.fault.value)
@@ -194,12 +195,6 @@ def by_tool(case: Case, thought: Thought) -> Answer | None:
     if thought.ends and says_goodbye(case.question):
         return Answer(case.question, wording.farewell(case.language), Outcome.ENDED, end_session=True)
     return None
-
-
-def functions_of(account: Account) -> list[Function]:
-    """What the model may call for an account."""
-    company = [company_function(tool) for tool in account.tools.http]
-    return [*own_functions(hands_over=account.handover.enabled), *company]
 
 
 def _answer(case: Case, found: Found, thought: Thought, verdict: Verdict) -> Answer:

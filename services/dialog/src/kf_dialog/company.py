@@ -12,6 +12,8 @@ from opentelemetry import trace
 from opentelemetry.trace import SpanKind, Status, StatusCode
 
 from kf_dialog.accounts import Account, HttpTool
+from kf_dialog.mcp_tools import McpTools
+from kf_dialog.toolbox import Function, ToolError, company_function
 
 log = structlog.get_logger()
 tracer = trace.get_tracer("kf_dialog.company")
@@ -21,15 +23,6 @@ _CONNECT_SECONDS = 3.0
 _LIMITS = httpx2.Limits(max_connections=50, max_keepalive_connections=20)
 
 
-class ToolError(Exception):
-    """A tool gave no usable result; the text is a constant, never the endpoint's words."""
-
-    def __init__(self, fault: str, *, reached: bool = True) -> None:
-        """reached: False when it certainly did nothing, for no connection came about or it refused."""
-        super().__init__(fault)
-        self.fault, self.reached = fault, reached
-
-
 class CompanyTools:
     """The HTTP client behind the tools of all accounts."""
 
@@ -37,6 +30,7 @@ class CompanyTools:
         """environment: where the values of secret headers are."""
         self._environment = os.environ if environment is None else environment
         # A redirect could lead anywhere, and a proxy would see the secrets.
+        self._mcp = McpTools(self._environment)
         self._client = httpx2.AsyncClient(follow_redirects=False, limits=_LIMITS)
 
     async def __aenter__(self) -> Self:
@@ -44,6 +38,13 @@ class CompanyTools:
 
     async def __aexit__(self, *exc: object) -> None:
         await self._client.aclose()
+
+    async def functions(self, account: Account) -> list[Function]:
+        """What the model may call for an account besides our own."""
+        functions = [company_function(tool) for tool in account.tools.http]
+        for server in account.tools.mcp:
+            functions += await self._mcp.functions(server)
+        return functions
 
     async def run(
         self,
@@ -57,6 +58,10 @@ class CompanyTools:
         for tool in account.tools.http:
             if tool.name == name:
                 return await self.call(tool, arguments, external_userid, action_id)
+        for server in account.tools.mcp:
+            value = await self._mcp.call(server, name, arguments)
+            if value is not None:
+                return value
         # The accounts file changed while the model was thinking.
         raise ToolError("no_such_tool", reached=False)
 

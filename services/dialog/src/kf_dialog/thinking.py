@@ -8,7 +8,7 @@ import structlog
 from openai.types.chat import ChatCompletionMessageParam
 
 from kf_dialog.case import Case
-from kf_dialog.company import CompanyTools, ToolError
+from kf_dialog.company import CompanyTools
 from kf_dialog.conversation import Handover
 from kf_dialog.endpoints import Endpoints
 from kf_dialog.knowledge import Knowledge
@@ -21,6 +21,7 @@ from kf_dialog.toolbox import (
     SEARCH,
     ArgumentsError,
     Function,
+    ToolError,
     handover_reason,
     result_text,
 )

@@ -23,6 +23,15 @@ _REASONS = {
 }
 
 
+class ToolError(Exception):
+    """A tool gave no usable result; the text is a constant, never the endpoint's words."""
+
+    def __init__(self, fault: str, *, reached: bool = True) -> None:
+        """reached: False when it certainly did nothing, for no connection came about or it refused."""
+        super().__init__(fault)
+        self.fault, self.reached = fault, reached
+
+
 class ArgumentsError(ValueError):
     """The model's arguments do not fit the tool's schema; the text names places and kinds, never values."""
 
