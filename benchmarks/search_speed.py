@@ -127,9 +127,9 @@ async def measure(store: Store, pool: postgres.Pool, world: World, collection: s
         found = await store.nearest(numbers, vector, 100)
         seconds["dense"].append(time.perf_counter() - start)
         start = time.perf_counter()
-        await store.matching_terms(numbers, terms)
+        await store.matching(numbers, terms, vector)
         seconds["words"].append(time.perf_counter() - start)
-        answered.append((numbers.collection_id, vector, list(found)[:10]))
+        answered.append((numbers.collection_id, vector, [candidate.id for candidate in found[:10]]))
     for name, values in seconds.items():
         p10, p50, p95 = (sorted(values)[int(part * len(values))] * 1e3 for part in (0.1, 0.5, 0.95))
         print(f"  {collection:6} {name:6} p10 {p10:5.1f} ms  p50 {p50:5.1f} ms  p95 {p95:5.1f} ms")
