@@ -18,7 +18,7 @@ from kf_cli.doctor.examination import Check
 from kf_cli.doctor.finding import Finding, fine
 from kf_cli.doctor.system import System
 
-SECONDS = 5.0
+SECONDS = 8.0
 _SKEW_SECONDS = 60.0
 _PROBE = "/cgi-bin/kf/account/list"
 """Without a token it answers 41001: it reaches WeCom and costs nothing."""
@@ -127,6 +127,6 @@ async def clock(system: System) -> list[Finding]:
 
 CHECKS = (
     Check("dns", "域名解析", "DNS", dns, settings=("WECOM_API_BASE",)),
-    Check("egress", "到企业微信的网络", "way to WeCom", egress, needs=("dns",), seconds=8),
+    Check("egress", "到企业微信的网络", "way to WeCom", egress, needs=("dns",), seconds=10),
     Check("clock", "时钟", "clock", clock, needs=("egress",)),
 )
