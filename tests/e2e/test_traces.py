@@ -12,6 +12,7 @@ from kf_cli import journey
 from kf_cli.simulator import Chat
 from kf_cli.trace import Span
 
+from tests.e2e import canaries
 from tests.e2e.stack import Running, running_stack
 
 DOCS = Path(__file__).parents[2] / "docs" / "telemetry.md"
@@ -141,6 +142,8 @@ async def test_traces_are_whole_declared_and_silent_about_the_customer(tmp_path:
             strange = await undeclared_metrics(run)
         assert strange == []
         measured = await metrics_text(run)
+        layout = run.stack.layout
+        assert canaries.leaks(await canaries.planted(layout), await canaries.told(layout, tmp_path)) == []
 
         everything = [span for trace in (await exported(run)).values() for span in trace]
         secrets = [chat.external_userid, "13800138000", "货到付款", "2999 元", *credentials(run)]
