@@ -10,11 +10,12 @@ from tests.fakes.dialog import ACCOUNT, Town
 
 async def test_a_question_is_answered_from_the_passages(town: Town) -> None:
     town.knowledge.add("退货", "收到商品七天内可以退货。")
+    town.model.reply = lambda _: "七天内可以退货。 [[p1]]"
     async with town.replica():
         msgid = await town.say("wm1", "怎么退货")
         (reply,) = await town.replied(1)
     assert (reply.open_kfid, reply.external_userid, reply.in_reply_to) == (ACCOUNT, "wm1", (msgid,))
-    assert reply.text == "答复：怎么退货"
+    assert reply.text == "七天内可以退货。"
     assert (
         '<passage id="p1" title="手册">收到商品七天内可以退货。</passage>'
         in town.model.prompts[0][0]["content"]
