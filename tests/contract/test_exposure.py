@@ -16,12 +16,13 @@ from kf_traces.settings import Settings as TracesSettings
 
 ROOT = Path(__file__).parents[2]
 _CLIENTS = ("httpx", "httpx2", "openai", "aiohttp", "requests", "urllib", "urllib3", "http")
-REACHES_OUT = {*_CLIENTS, "smtplib", "ftplib", "websockets"}
+REACHES_OUT = {*_CLIENTS, "smtplib", "ftplib", "websockets", "mcp"}
 # Each goes to one address of the settings, or of the accounts file that an operator writes. None takes an
 # address from a message: a link or a picture that a customer sends is never fetched.
 MAY_REACH_OUT = {
     "libs/wecom/src/kf_wecom/transport.py": "WECOM_API_BASE",
     "services/dialog/src/kf_dialog/company.py": "tools of the accounts file",
+    "services/dialog/src/kf_dialog/mcp_tools.py": "MCP servers of the accounts file",
     "services/dialog/src/kf_dialog/model.py": "DEEPSEEK_BASE_URL",
     "services/knowledge/src/kf_knowledge/endpoint_embedder.py": "EMBEDDING_BASE_URL",
 }
