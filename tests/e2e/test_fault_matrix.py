@@ -1,6 +1,9 @@
 """The doctor names each fault that is injected into a real, healthy installation, and blames nothing else."""
 
+import asyncio
 import json
+import os
+import sys
 import tomllib
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -79,6 +82,21 @@ def _words(finding: Any) -> list[str]:
     words = [text for pair in (entry.cause, entry.harm, entry.remedy) for text in (pair.zh, pair.en)]
     assert not any("<" in text and ">" in text for text in words), words
     return [*words, entry.prove]
+
+
+async def test_the_command_finds_the_running_stack_by_its_data_folder(world: World) -> None:
+    layout = world.run.stack.layout
+    ports = {name.upper(): str(value) for name, value in layout.ports.model_dump().items()}
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "kf_cli", "doctor", "--json", "--warnings-ok"),
+        env={**os.environ, **ports, "KF_DATA_DIR": str(layout.data)},
+        cwd=world.folder,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    output, _ = await process.communicate()
+    told = json.loads(output)
+    assert [f["diagnosis"] for check in told["checks"] for f in check["findings"]] == []
+    assert (process.returncode, told["level"]) == (0, "ok")
 
 
 async def story_of(world: World, msgid: str) -> tuple[str, str, set[str]]:
