@@ -11,7 +11,7 @@ from kf_cli.scenario import Answer, faults
 _ALWAYS_WRONG = ("<passage", "<think", "</think", "[[", "passage_id", "tool_call", "reasoning_content")
 """What shows the machinery; no customer should ever read it."""
 _REFUSES = re.compile(
-    r"没有(?:找到|查到|相关|这方面|关于|对应|提到|提供)|(?:未|没)能?(?:查|找)到|暂时(?:无法|没有|不能|没能)"
+    r"没有(?:找到|查到|相关|这方面|关于|对应|提到|提供)|(?:未|没)能?(?:查|找)到|[查找]不到|暂时(?:无法|没有|不能|没能)"
     r"|无法(?:回答|确认|提供|查|告知|核实)|不(?:清楚|确定|了解|知道|能确认|便透露|便提供)|超出"
     r"|抱歉.{0,12}(?:不能|无法|没有)"
     r"|\b(?:could not|couldn't|cannot|can't|unable|(?:do|does) not have|don't have|don't know|do not know"
