@@ -14,14 +14,20 @@ AT = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 def test_a_transcript_has_both_sides_in_order_with_the_facts_of_each_turn() -> None:
     said: dict[str, Any] = {"origin": 3, "msgtype": "text", "status": "answered", "reason": ""}
     turn: dict[str, Any] = {
-
-            "at": AT + timedelta(seconds=2),
-            "reply": "七天内可以退",
-            "outcome": "answered",
-            "latency_seconds": 2.0
-        ,
-        "model": "m", "input_tokens": 11, "output_tokens": 7, "cost": 0.0012, "currency": "CNY",
-        "passage_ids": ["p1"], "handover_reason": "", "handover_result": "", "gap": "", "turn_id": "t1",
+        "at": AT + timedelta(seconds=2),
+        "reply": "七天内可以退",
+        "outcome": "answered",
+        "latency_seconds": 2.0,
+        "model": "m",
+        "input_tokens": 11,
+        "output_tokens": 7,
+        "cost": 0.0012,
+        "currency": "CNY",
+        "passage_ids": ["p1"],
+        "handover_reason": "",
+        "handover_result": "",
+        "gap": "",
+        "turn_id": "t1",
         "delivery": '[{"kind": "send_reply", "status": "sent"}]',
     }
     found = {

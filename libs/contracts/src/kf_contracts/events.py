@@ -144,8 +144,11 @@ class DeliveryChanged(Payload):
     servicer_userid: str = Field(default="", repr=False)
     """With holder SERVICER."""
     replaced_by: str = ""
-    """The command that the customer gets instead, whose outcome is this one's. With EXPIRED: it says this one's
-    text too, or is the rest that "continue" asked for. With FAILED: a few words that say so."""
+    """The command that the customer gets instead, whose outcome is this one's.
+
+    With EXPIRED: it says this one's text too, or is the rest that "continue" asked for. With FAILED: a few
+    words that say so.
+    """
     occurred_at: AwareDatetime = Field(default_factory=_now)
 
 
