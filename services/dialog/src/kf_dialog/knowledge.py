@@ -45,7 +45,7 @@ class Knowledge:
         return bool(reply.status == health_pb2.HealthCheckResponse.SERVING)
 
     async def find(self, open_kfid: str, queries: tuple[str, ...], seconds: float = AWAY_SECONDS) -> Found:
-        """Passages for all queries together, best first; `available` is False when none could be asked.
+        """Passages for all queries together, best first; `available` is False when one could not be asked.
 
         seconds: how long a service that is away is waited for.
         Only what the service calls answerable counts: the merely nearest passages invite made-up answers.
@@ -57,7 +57,8 @@ class Knowledge:
         answered = [reply for reply in replies if reply is not None]
         return Found(
             passages=merge([[_passage(p) for p in r.passages] for r in answered if r.answerable], limit),
-            available=bool(answered) or not queries,
+            # A question that could not be looked up is not one without an answer.
+            available=len(answered) == len(queries),
             seconds=monotonic() - started,
         )
 
