@@ -20,6 +20,7 @@ from kf_cli import embedded
 from kf_cli.embedded import Child, EmbeddedError, free_port, init_postgres, postgres_command
 from kf_contracts.knowledge.v1 import knowledge_pb2 as pb
 from kf_contracts.knowledge.v1.knowledge_pb2_grpc import KnowledgeServiceStub
+from kf_runtime import grpc as kf_grpc
 from kf_runtime.grpc import READY
 
 PRICE = "2999.0013 CNY"  # long enough not to stand in a duration or a hash by chance
@@ -52,7 +53,7 @@ async def knowledge(database_url: str) -> AsyncIterator[KnowledgeServiceStub]:
     """A stub of a running service; the process must drain on SIGTERM and leave with 0."""
     port = free_port()
     process = await start(database_url, port)
-    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+    async with kf_grpc.channel(f"127.0.0.1:{port}") as channel:
         try:
             await ready(channel)
             yield KnowledgeServiceStub(channel)
@@ -188,7 +189,7 @@ async def test_searches_work_again_after_postgres_was_killed(tmp_path: Path) -> 
     command = postgres_command(tmp_path / "data", database)
     with Child("postgres", command, database, tmp_path / "log") as server:
         process = await start(embedded.database_url(database), port)
-        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        async with kf_grpc.channel(f"127.0.0.1:{port}") as channel:
             try:
                 await ready(channel)
                 knowledge = KnowledgeServiceStub(channel)
